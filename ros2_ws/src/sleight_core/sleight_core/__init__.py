@@ -1,0 +1,1 @@
+"""The run-time without ROS: hand tables, observations, actions, bundles, safety, perception."""

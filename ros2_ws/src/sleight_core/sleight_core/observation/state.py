@@ -1,0 +1,41 @@
+"""What the robot, or the simulator, knows at one control tick."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Array = Any
+
+
+@dataclass
+class RobotState:
+    """A batch of states in the task frame (world), numpy or torch.
+
+    Attributes:
+        joint_pos: (B, J) rad, in the order of the hand table's `joint_names`.
+        joint_vel: (B, J) rad/s.
+        wrist_pos: (B, 3) m, origin of the hand's root body.
+        wrist_quat: (B, 4) wxyz.
+        wrist_linvel: (B, 3) m/s.
+        wrist_angvel: (B, 3) rad/s, task frame.
+        fingertip_wrench: (B, F, 6) force N and torque N m in each distal body's frame.
+        canonical_yaw: (B,) rad, the hand's yaw when the policy was engaged.
+        last_action: (B, A) what was last sent, after safety, in policy units.
+        object_pos: (B, 3) m, the object's bounding-box centre as perceived.
+        goal_pos: (B, 3) m, where the object should go.
+        privileged: Further arrays by name that only a simulator knows; used by critics and rewards, never deployed.
+    """
+
+    joint_pos: Array
+    joint_vel: Array
+    wrist_pos: Array
+    wrist_quat: Array
+    wrist_linvel: Array
+    wrist_angvel: Array
+    fingertip_wrench: Array
+    canonical_yaw: Array
+    last_action: Array
+    object_pos: Array
+    goal_pos: Array
+    privileged: dict[str, Array] = field(default_factory=dict)

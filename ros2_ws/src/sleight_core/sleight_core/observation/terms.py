@@ -1,0 +1,208 @@
+"""Observation terms: one pure function each, on batches, for training and robot alike.
+
+A term sees a `Frame`: the state with its vectors turned into the episode's canonical frame, and the fingertips' states
+computed once for all terms. Sizes, scales and layout follow the paper's state (resdex_facts 2.2), quaternions as wxyz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, get_args
+
+from array_api_compat import array_namespace
+
+from sleight_core.hand import FingertipKinematics, Fingertips, HandTable
+from sleight_core.observation.state import RobotState
+from sleight_core.rotations import quat_multiply, quat_normalize, quat_to_euler_xyz, rotate_z, yaw_quat
+
+Array = Any
+Provenance = Literal["proprioception", "perception", "command", "memory", "privileged"]
+PROVENANCES: tuple[str, ...] = get_args(Provenance)
+
+
+class Frame:
+    """A batch of states in the canonical frame: the task frame turned by -canonical_yaw about z."""
+
+    def __init__(self, state: RobotState, kinematics: FingertipKinematics) -> None:
+        self.state = state
+        self.kinematics = kinematics
+        self._back = -state.canonical_yaw
+
+    def rotate(self, vector: Array) -> Array:
+        """Turn task-frame vectors (B, 3) or (B, N, 3) into the canonical frame."""
+        back = self._back
+        for _ in range(vector.ndim - 2):
+            back = back[..., None]
+        return rotate_z(vector, back)
+
+    @cached_property
+    def wrist_pos(self) -> Array:
+        """(B, 3) m."""
+        return self.rotate(self.state.wrist_pos)
+
+    @cached_property
+    def wrist_quat(self) -> Array:
+        """(B, 4), w >= 0."""
+        return quat_normalize(quat_multiply(yaw_quat(self._back), self.state.wrist_quat))
+
+    @cached_property
+    def fingertips(self) -> Fingertips:
+        """Distal bodies' poses and velocities."""
+        return self.kinematics.fingertips(
+            self.state.joint_pos,
+            self.state.joint_vel,
+            self.wrist_pos,
+            self.wrist_quat,
+            self.rotate(self.state.wrist_linvel),
+            self.rotate(self.state.wrist_angvel),
+        )
+
+    @cached_property
+    def grasp_center(self) -> Array:
+        """(B, 3) m."""
+        return self.kinematics.grasp_center(self.wrist_pos, self.wrist_quat)
+
+    @cached_property
+    def object_pos(self) -> Array:
+        """(B, 3) m, as perceived."""
+        return self.rotate(self.state.object_pos)
+
+    @cached_property
+    def goal_pos(self) -> Array:
+        """(B, 3) m."""
+        return self.rotate(self.state.goal_pos)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A registered term.
+
+    Attributes:
+        function: Frame -> (B, size).
+        size: Number of elements for a hand.
+        unit: Units of the raw value, before the spec's scale.
+        frame: "canonical", "joint", "sensor" or "none".
+        provenance: Where the value comes from on a robot.
+    """
+
+    name: str
+    function: Callable[[Frame], Array]
+    size: Callable[[HandTable], int]
+    unit: str
+    frame: str
+    provenance: Provenance
+
+
+TERMS: dict[str, Term] = {}
+
+
+def term(
+    size: int | Callable[[HandTable], int], *, unit: str, frame: str, provenance: Provenance
+) -> Callable[[Callable[[Frame], Array]], Callable[[Frame], Array]]:
+    """Register a function as the term of the same name."""
+
+    def register(function: Callable[[Frame], Array]) -> Callable[[Frame], Array]:
+        count = _constant(size) if isinstance(size, int) else size
+        TERMS[function.__name__] = Term(function.__name__, function, count, unit, frame, provenance)
+        return function
+
+    return register
+
+
+def _constant(size: int) -> Callable[[HandTable], int]:
+    return lambda table: size
+
+
+def _flat(array: Array) -> Array:
+    return array.reshape(array.shape[0], -1)
+
+
+@term(lambda table: len(table.joint_names), unit="1", frame="joint", provenance="proprioception")
+def joint_pos(f: Frame) -> Array:
+    """Joint positions scaled by their limits to [-1, 1]."""
+    xp = array_namespace(f.state.joint_pos)
+    lower = xp.asarray(f.kinematics.table.lower, dtype=f.state.joint_pos.dtype)
+    upper = xp.asarray(f.kinematics.table.upper, dtype=f.state.joint_pos.dtype)
+    return (2.0 * f.state.joint_pos - upper - lower) / (upper - lower)
+
+
+@term(lambda table: len(table.joint_names), unit="rad/s", frame="joint", provenance="proprioception")
+def joint_vel(f: Frame) -> Array:
+    """Joint velocities (not part of the paper's state)."""
+    return f.state.joint_vel
+
+
+@term(lambda table: 13 * len(table.fingers), unit="m, 1, m/s, rad/s", frame="canonical", provenance="proprioception")
+def fingertip_state(f: Frame) -> Array:
+    """The distal bodies' origins, each: position 3, quaternion wxyz (w >= 0) 4, linear 3 and angular velocity 3."""
+    xp = array_namespace(f.state.joint_pos)
+    tips = f.fingertips
+    return _flat(xp.concat([tips.pos, quat_normalize(tips.quat), tips.linvel, tips.angvel], axis=-1))
+
+
+@term(lambda table: 6 * len(table.fingers), unit="N, N m", frame="sensor", provenance="proprioception")
+def fingertip_wrench(f: Frame) -> Array:
+    """For each finger: force 3 and torque 3 in the distal body's frame."""
+    return _flat(f.state.fingertip_wrench)
+
+
+@term(3, unit="m", frame="canonical", provenance="proprioception")
+def grasp_center_pos(f: Frame) -> Array:
+    """Position of the grasp centre."""
+    return f.grasp_center
+
+
+@term(3, unit="rad", frame="canonical", provenance="proprioception")
+def wrist_euler(f: Frame) -> Array:
+    """Roll, pitch and yaw of the hand's root body."""
+    return quat_to_euler_xyz(f.wrist_quat)
+
+
+@term(lambda table: 6 + len(table.actuated_joint_names), unit="1", frame="canonical", provenance="memory")
+def last_action(f: Frame) -> Array:
+    """The last action as it was sent, after safety, in policy units."""
+    return f.state.last_action
+
+
+@term(3, unit="m", frame="canonical", provenance="perception")
+def object_pos(f: Frame) -> Array:
+    """Perceived position of the object."""
+    return f.object_pos
+
+
+@term(3, unit="m", frame="canonical", provenance="perception")
+def goal_offset(f: Frame) -> Array:
+    """Goal position minus perceived object position."""
+    return f.goal_pos - f.object_pos
+
+
+@term(3, unit="m", frame="canonical", provenance="privileged")
+def true_object_offset(f: Frame) -> Array:
+    """True object position minus grasp centre."""
+    return f.rotate(f.state.privileged["object_pos"]) - f.grasp_center
+
+
+@term(4, unit="1", frame="canonical", provenance="privileged")
+def true_object_quat(f: Frame) -> Array:
+    """True orientation of the object, wxyz, w >= 0."""
+    return quat_normalize(quat_multiply(yaw_quat(-f.state.canonical_yaw), f.state.privileged["object_quat"]))
+
+
+@term(3, unit="m/s", frame="canonical", provenance="privileged")
+def true_object_linvel(f: Frame) -> Array:
+    """True linear velocity of the object."""
+    return f.rotate(f.state.privileged["object_linvel"])
+
+
+@term(3, unit="rad/s", frame="canonical", provenance="privileged")
+def true_object_angvel(f: Frame) -> Array:
+    """True angular velocity of the object."""
+    return f.rotate(f.state.privileged["object_angvel"])
+
+
+@term(1, unit="s", frame="none", provenance="privileged")
+def time_left(f: Frame) -> Array:
+    """Remaining time of the episode (a critic's input: value depends on it)."""
+    return f.state.privileged["time_left"]
