@@ -1,0 +1,72 @@
+"""Speed of the grasp task, beside a bare loop over the same models."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from sleight_core.benchmark import Figure, as_json, print_figures, write_json
+
+from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.objects.sets import resolve_objects
+from sleight_sim.tasks.grasp.config import ROBUST, GraspTaskConfig
+from sleight_sim.tasks.grasp.make import make_grasp_task
+
+app = typer.Typer(help=__doc__, add_completion=False)
+
+
+def measure(objects: str, envs: int, steps: int, rounds: int, threads: int) -> tuple[float, float]:
+    """Environment steps a second of the task and of a bare `Batch.step` loop from the same states.
+
+    The two take turns, so that other load meets both alike, and the medians of their rounds count. The hand moves at
+    random near the object, with contacts as in training.
+
+    Args:
+        objects: Object set.
+        envs: Environments.
+        steps: Control steps a round.
+        rounds: Rounds of each.
+        threads: Physics threads; 0 for one a core.
+    """
+    config = GraspTaskConfig(near_start=1.0, randomisation=ROBUST)
+    task = make_grasp_task(config, resolve_objects(objects), envs, num_threads=threads)
+    assert isinstance(task.engine, MujocoBatchEngine)
+    rng = np.random.default_rng(0)
+    actions = 0.5 * rng.normal(size=(16, envs, task.num_actions))
+    task.reset(random_progress=True)
+    for k in range(20):
+        task.step(actions[k % 16])
+    times = np.empty((2, rounds))
+    for r in range(rounds):
+        begin = time.perf_counter()
+        for k in range(steps):
+            task.step(actions[k % 16])
+        times[0, r] = time.perf_counter() - begin
+        begin = time.perf_counter()
+        for _ in range(steps):
+            task.engine.batch.step(nstep=config.substeps)
+        times[1, r] = time.perf_counter() - begin
+    rates = steps * envs / np.median(times, axis=1)
+    return float(rates[0]), float(rates[1])
+
+
+@app.command()
+def sim(
+    objects: Annotated[str, typer.Option("--object", help="Object set.")] = "household:cylinder:0",
+    envs: Annotated[int, typer.Option(min=1, help="Environments.")] = 512,
+    steps: Annotated[int, typer.Option(min=1, help="Control steps a round.")] = 12,
+    rounds: Annotated[int, typer.Option(min=3, help="Rounds.")] = 9,
+    threads: Annotated[int, typer.Option(min=0, help="Physics threads; 0: one a core.")] = 0,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+) -> None:
+    """Measure how much of a bare physics loop's speed the whole task keeps: observation, reward, limits, resets."""
+    task, bare = measure(objects, envs, steps, rounds, threads)
+    figures = [Figure("grasp task", task, "steps/s", "bare Batch.step, same models and states", bare, 0.85, True, True)]
+    print_figures(figures)
+    content = as_json(figures, objects=objects, environments=envs)
+    if json_out is not None:
+        write_json(json_out, content)
+    raise typer.Exit(0 if content["passed"] else 1)

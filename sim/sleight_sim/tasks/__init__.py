@@ -1,0 +1,1 @@
+"""Tasks: what is simulated, observed, rewarded and counted."""

@@ -1,0 +1,312 @@
+"""The vectorised grasp task over any engine: timing, resets, observation, reward and counting, all in numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from sleight_core.action import ActionSpec, Command
+from sleight_core.hand import HandTable
+from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation.spec import term_specs
+from sleight_core.observation.terms import Frame
+from sleight_core.rotations import quat_multiply, quat_rotate, rotate_z, yaw_quat
+from sleight_core.safety.limits import JointLimits, WristLimits, limit_joint_targets, limit_twist
+
+from sleight_sim.engines import Engine, InitialState, SimState
+from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.tasks.grasp.metrics import GraspMetrics
+from sleight_sim.tasks.grasp.perception_model import PerceivedPosition
+from sleight_sim.tasks.grasp.rewards import RewardInputs, base_reward
+from sleight_sim.tasks.grasp.start import aligned_yaw, pose_minor_axes, pose_probabilities
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT
+
+Array = np.ndarray
+
+#: Control steps between two changes of the force that pulls at a lifted object; the height (m) that counts as lifted.
+PUSH_STEPS = 20
+PUSH_HEIGHT = 0.03
+
+#: Palm down, fingers horizontal: the hand's start before it is turned by the episode's yaw (resdex_facts 1.2).
+PALM_DOWN = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
+
+
+@dataclass
+class EpisodeResult:
+    """Episodes that ended in a step.
+
+    Attributes:
+        ids: (n,) environments.
+        held, ever: (n,) bool.
+        highest: (n,) m over the table.
+        counted: (n,) bool: the episode started as on the robot.
+    """
+
+    ids: Array
+    held: Array
+    ever: Array
+    highest: Array
+    counted: Array
+
+    def select(self, rows: Array) -> EpisodeResult:
+        """Return some of the episodes."""
+        return EpisodeResult(self.ids[rows], self.held[rows], self.ever[rows], self.highest[rows], self.counted[rows])
+
+
+@dataclass
+class StepResult:
+    """What one control step gave.
+
+    Attributes:
+        obs: (B, O) float32 actor observations (of the new episode where one ended).
+        critic: (B, C) float32 privileged observations.
+        reward: (B,) float32.
+        done: (B,) bool.
+        terms: Mean of each reward term.
+        ended: The episodes that ended, or None.
+    """
+
+    obs: Array
+    critic: Array
+    reward: Array
+    done: Array
+    terms: dict[str, float] = field(default_factory=dict)
+    ended: EpisodeResult | None = None
+
+
+class GraspTask:
+    """The grasp task for B environments.
+
+    Every step applies the limit functions of the robot's safety filter, and `last_action` is what they let through.
+
+    Args:
+        engine: B worlds, environment i holding `objects[i]`.
+        objects: The object of each environment.
+        config: The task.
+        seed: Seed of starts, delays and sensor errors.
+    """
+
+    def __init__(self, engine: Engine, objects: list[ObjectSpec], config: GraspTaskConfig, seed: int = 0) -> None:
+        self.engine = engine
+        self.objects = objects
+        self.config = config
+        self.table: HandTable = engine.table
+        self.num_envs = b = engine.num_envs
+        self.rng = np.random.default_rng(seed)
+        self.action_spec = ActionSpec.absolute(self.table)
+        self.observation = ObservationBuilder(self.table, term_specs(self.table, config.terms))
+        self.critic_observation = ObservationBuilder(
+            self.table, term_specs(self.table, config.critic_terms), self.observation.kinematics
+        )
+        self.joint_limits = JointLimits.from_table(self.table)
+        self.wrist_limits = WristLimits.from_table(self.table)
+        self.metrics = GraspMetrics(b, config.success_radius, config.hold_steps)
+        self.perceived = PerceivedPosition(config.perception, b, self.rng)
+        self.goal = np.tile(np.asarray(config.goal), (b, 1))
+        self.step_count = np.zeros(b, dtype=int)
+        self.yaw = np.zeros(b)
+        self.rest_height = np.zeros(b)
+        self.sent_targets = np.zeros((b, len(self.table.actuated_joint_names)))
+        self.sent_twist = np.zeros((b, 6))
+        self.last_action = np.zeros((b, self.action_spec.size))
+        #: Environments whose episode started as on the robot, and so counts for success.
+        self.counted = np.ones(b, dtype=bool)
+        self._delayed = np.zeros(b, dtype=bool)
+        self._palm_to_grasp = quat_rotate(PALM_DOWN, self.observation.kinematics.grasp_offset)
+        self._pending = np.zeros((b, self.action_spec.size))
+        distinct = {id(thing): thing for thing in objects}
+        axes = {key: pose_minor_axes(thing) for key, thing in distinct.items()}
+        chances = {key: pose_probabilities(thing, config.poses) for key, thing in distinct.items()}
+        self._weight = np.array([9.81 * thing.mass for thing in objects])
+        self._push = np.zeros((b, 3))
+        self._age = 0
+        self._minor_axes = [axes[id(thing)] for thing in objects]
+        self._pose_probabilities = [chances[id(thing)] for thing in objects]
+        self._posture = self.table.posture(config.reward.grasp_posture)
+        self.sim: SimState
+        self._frame: Frame
+
+    @property
+    def num_obs(self) -> int:
+        """Length of the actor's observation."""
+        return self.observation.size
+
+    @property
+    def num_actions(self) -> int:
+        """Length of the action."""
+        return self.action_spec.size
+
+    def reset(self, ids: Array | None = None, *, random_progress: bool = False) -> tuple[Array, Array]:
+        """Start new episodes.
+
+        Args:
+            ids: Environments, or None for all.
+            random_progress: Give the episodes random ages, so that later resets spread out.
+
+        Returns:
+            Actor and critic observations of all environments.
+        """
+        ids = np.arange(self.num_envs) if ids is None else ids
+        self._start(ids)
+        if random_progress:
+            self.step_count[ids] = self.rng.integers(0, self.config.episode_steps, len(ids))
+        self.sim = self.engine.state()
+        return self._observe(self.perceived.current)
+
+    def step(self, action: Array) -> StepResult:
+        """Advance one control step.
+
+        Args:
+            action: (B, A) policy outputs; clipped to [-1, 1].
+        """
+        config = self.config
+        raw = np.asarray(action, dtype=np.float64)
+        wanted = np.clip(raw, -1.0, 1.0)
+        excess = np.square(raw - wanted).mean(axis=-1)
+        wanted, self._pending = np.where(self._delayed[:, None], self._pending, wanted), wanted
+        command = self.action_spec.decode(wanted, self.yaw, self.sent_targets)
+        targets = limit_joint_targets(
+            command.joint_targets, self.sent_targets, self.joint_limits, config.control_period
+        )
+        twist = limit_twist(command.wrist_twist, self.sent_twist, self.wrist_limits, config.control_period)
+        executed = self.action_spec.encode(Command(targets, twist), self.yaw, self.sent_targets)
+        change = np.square(executed - self.last_action).mean(axis=-1)
+        self.sent_targets, self.sent_twist, self.last_action = targets, twist, executed
+        if config.randomisation.push:
+            self._pull()
+        self.engine.step(targets, twist)
+        self.step_count += 1
+        self.sim = sim = self.engine.state()
+        perceived = self.perceived.update(sim.object_pos)
+
+        state = self._robot_state(perceived)
+        frame = self.observation.frame(state)
+        goal_distance = np.linalg.norm(sim.object_pos - self.goal, axis=-1)
+        self.metrics.update(goal_distance, sim.object_pos[:, 2] - TABLE_HEIGHT)
+        terms = base_reward(
+            RewardInputs(
+                object_pos=frame.rotate(sim.object_pos),
+                grasp_center=frame.grasp_center,
+                finger_points=self.observation.kinematics.finger_points(frame.fingertips),
+                joint_pos=sim.joint_pos,
+                goal_pos=frame.goal_pos,
+                vertical_command=executed[:, 2],
+                action_change=change,
+                excess=excess,
+                rest_height=self.rest_height,
+            ),
+            config.reward,
+            self._posture,
+        )
+        reward = sum(terms.values(), np.zeros(self.num_envs))
+        failed = self.engine.failed()
+        done = (self.step_count >= config.episode_steps) | failed
+        ended = None
+        if done.any():
+            ids = np.flatnonzero(done)
+            counted = self.counted[ids].copy()
+            reward = np.where(failed, 0.0, reward)
+            ended = EpisodeResult(
+                ids, self.metrics.held[ids] & ~failed[ids], self.metrics.ever[ids], self.metrics.highest[ids], counted
+            )
+            self._start(ids)
+            self.sim = self.engine.state()
+            obs, critic = self._observe(self.perceived.current)
+        else:
+            obs = self.observation.compute(state, frame)
+            critic = self.critic_observation.compute(state, frame)
+        means = {name: float(value.mean()) for name, value in terms.items()}
+        return StepResult(obs, critic, reward.astype(np.float32), done, means, ended)
+
+    def _pull(self) -> None:
+        """Pull at the lifted objects, so that only a firm grasp lasts."""
+        if self._age % PUSH_STEPS == 0:
+            direction = self.rng.normal(size=(self.num_envs, 3))
+            direction /= np.linalg.norm(direction, axis=-1, keepdims=True)
+            size = self.config.randomisation.push * self._weight * self.rng.random(self.num_envs)
+            self._push = direction * size[:, None]
+        self._age += 1
+        lifted = self.sim.object_pos[:, 2] > self.rest_height + PUSH_HEIGHT
+        self.engine.apply_force(np.where(lifted[:, None], self._push, 0.0))
+
+    def _observe(self, perceived: Array) -> tuple[Array, Array]:
+        state = self._robot_state(perceived)
+        frame = self.observation.frame(state)
+        return self.observation.compute(state, frame), self.critic_observation.compute(state, frame)
+
+    def _robot_state(self, perceived: Array) -> RobotState:
+        sim, noise = self.sim, self.config.randomisation
+        joint_pos, wrench = sim.joint_pos, sim.fingertip_wrench
+        if noise.joint_noise:
+            joint_pos = joint_pos + self.rng.normal(0.0, noise.joint_noise, joint_pos.shape)
+        if noise.wrench_noise:
+            wrench = wrench + self.rng.normal(0.0, noise.wrench_noise, wrench.shape)
+        left = (self.config.episode_steps - self.step_count) * self.config.control_period
+        return RobotState(
+            joint_pos=joint_pos,
+            joint_vel=sim.joint_vel,
+            wrist_pos=sim.wrist_pos,
+            wrist_quat=sim.wrist_quat,
+            wrist_linvel=sim.wrist_linvel,
+            wrist_angvel=sim.wrist_angvel,
+            fingertip_wrench=wrench,
+            canonical_yaw=self.yaw,
+            last_action=self.last_action,
+            object_pos=perceived,
+            goal_pos=self.goal,
+            privileged={
+                "object_pos": sim.object_pos,
+                "object_quat": sim.object_quat,
+                "object_linvel": sim.object_linvel,
+                "object_angvel": sim.object_angvel,
+                "time_left": left[:, None],
+            },
+        )
+
+    def _start(self, ids: Array) -> None:
+        """Draw and apply new starts for environments ids."""
+        config, rng, n = self.config, self.rng, len(ids)
+        object_quat, rest, minor = np.empty((n, 4)), np.empty(n), np.empty(n)
+        for row, i in enumerate(ids):
+            poses = self.objects[i].stable_poses
+            k = rng.choice(len(poses), p=self._pose_probabilities[i])
+            object_quat[row], rest[row] = poses.quats[k], poses.heights[k]
+            minor[row] = self._minor_axes[i][k]
+        turn = rng.uniform(-np.pi, np.pi, n)
+        object_quat = quat_multiply(yaw_quat(turn), object_quat)
+        minor = minor + turn if config.start_yaw == "aligned" else np.full(n, np.nan)
+        yaw = aligned_yaw(minor, config.yaw_noise, rng)
+        object_pos = np.empty((n, 3))
+        object_pos[:, :2] = rng.uniform(-config.object_xy, config.object_xy, (n, 2))
+        object_pos[:, 2] = TABLE_HEIGHT + np.maximum(config.start_height, rest + 0.002)
+        wrist_pos = np.empty((n, 3))
+        wrist_pos[:, :2] = rng.uniform(-config.wrist_xy, config.wrist_xy, (n, 2))
+        wrist_pos[:, 2] = TABLE_HEIGHT + config.wrist_height
+        near = rng.random(n) < config.near_start
+        if near.any():
+            offset = rotate_z(np.tile(self._palm_to_grasp, (n, 1)), yaw)
+            object_pos[near, 2] = TABLE_HEIGHT + rest[near] + 0.001
+            wrist_pos[near, :2] = object_pos[near, :2] - offset[near, :2] + rng.uniform(-0.01, 0.01, (n, 2))[near]
+            low = TABLE_HEIGHT + 2.0 * rest + 0.03 + rng.uniform(0.0, 0.045, n)
+            wrist_pos[near, 2] = np.minimum(low, wrist_pos[:, 2])[near]
+        joint_pos = np.zeros((n, len(self.table.joint_names)))
+        if config.joint_start_noise:
+            joint_pos += rng.uniform(-config.joint_start_noise, config.joint_start_noise, joint_pos.shape)
+        joint_pos = np.clip(joint_pos, self.table.lower, self.table.upper)
+        wrist_quat = quat_multiply(yaw_quat(yaw), np.tile(PALM_DOWN, (n, 1)))
+        self.engine.reset(ids, InitialState(joint_pos, wrist_pos, wrist_quat, object_pos, object_quat))
+
+        self.yaw[ids] = yaw
+        self.rest_height[ids] = TABLE_HEIGHT + rest
+        self.step_count[ids] = 0
+        self.sent_targets[ids] = self.joint_limits.clip(joint_pos[:, self.table.actuated_index])
+        self.sent_twist[ids] = 0.0
+        self.last_action[ids] = self.action_spec.encode(
+            Command(self.sent_targets[ids], self.sent_twist[ids]), yaw, self.sent_targets[ids]
+        )
+        self._pending[ids] = self.last_action[ids]
+        self.counted[ids] = ~near
+        self._delayed[ids] = rng.random(n) < 0.5 * config.randomisation.action_delay
+        self.metrics.reset(ids)
+        self.perceived.reset(ids, object_pos)

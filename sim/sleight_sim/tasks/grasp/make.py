@@ -1,0 +1,101 @@
+"""Build the grasp task from names: hand, objects, engine."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+from sleight_core.errors import SleightError
+from sleight_description import load_hand
+
+from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.objects.spec import ObjectSpec, make_spec
+from sleight_sim.tasks.grasp.config import GraspTaskConfig, RandomisationConfig
+from sleight_sim.tasks.grasp.env import GraspTask
+from sleight_sim.worlds.tabletop import PhysicsVariation, SolverOptions, build_model
+
+
+def make_grasp_task(
+    config: GraspTaskConfig,
+    objects: list[ObjectSpec],
+    num_envs: int,
+    *,
+    seed: int = 0,
+    num_threads: int = 0,
+    max_models: int = 64,
+    engine: str = "mujoco",
+) -> GraspTask:
+    """Build the task with `objects` spread evenly over the environments.
+
+    Args:
+        config: The task.
+        objects: At least one object.
+        num_envs: Number of environments.
+        seed: Seed of the physics variations, starts and sensor errors.
+        num_threads: Physics threads; 0 for one a core.
+        max_models: With randomised physics, how many different models are compiled at most (environments share them).
+        engine: "mujoco".
+
+    Raises:
+        SleightError: There is no object, or the engine is not one of ours.
+    """
+    if not objects:
+        raise SleightError("no objects to grasp")
+    if engine != "mujoco":
+        raise SleightError("this engine cannot run the grasp task", value=engine, remedy="use mujoco")
+    table = load_hand(config.hand)
+    if config.wrist_torque is not None:
+        table = table.model_copy(update={"wrist": table.wrist.model_copy(update={"torque": config.wrist_torque})})
+    per_env = [objects[i * len(objects) // num_envs] for i in range(num_envs)]
+    rng = np.random.default_rng((seed, 7))
+    varied = config.randomisation
+    random_physics = any(getattr(varied, name) != (1.0, 1.0) for name in ("size", "stretch", *_PHYSICS))
+    copies = max(1, min(max_models, num_envs) // len(objects)) if random_physics else 1
+    options = SolverOptions(timestep=config.control_period / config.substeps, elliptic=config.cone == "elliptic")
+    pieces = max(len(thing.pieces) for thing in objects)
+    pool: dict[tuple[str, int], tuple[mujoco.MjModel, ObjectSpec]] = {}
+    worlds = []
+    for i, thing in enumerate(per_env):
+        key = (thing.name, i % copies)
+        if key not in pool:
+            resized = resize(thing, varied, rng)
+            variation = draw_variation(varied, rng) if random_physics else PhysicsVariation()
+            model = build_model(table, resized, replace(options, variation=variation), max_pieces=pieces)
+            pool[key] = (model, resized)
+        worlds.append(pool[key])
+    models = [model for model, _ in worlds]
+    per_env = [thing for _, thing in worlds]
+    return GraspTask(
+        MujocoBatchEngine(table, models, substeps=config.substeps, num_threads=num_threads), per_env, config, seed=seed
+    )
+
+
+_PHYSICS = ("mass", "friction", "stiffness", "damping", "wrist_gain")
+
+
+def draw_variation(config: RandomisationConfig, rng: np.random.Generator) -> PhysicsVariation:
+    """Draw one environment's physics, log-uniform in each range."""
+    return PhysicsVariation(**{name: float(np.exp(rng.uniform(*np.log(getattr(config, name))))) for name in _PHYSICS})
+
+
+def resize(thing: ObjectSpec, config: RandomisationConfig, rng: np.random.Generator, tries: int = 8) -> ObjectSpec:
+    """Draw another size and other proportions for an object, at its density.
+
+    What comes out too tall for the hand's start is drawn again; after `tries` the object stays as it is.
+    """
+    if config.size == config.stretch == (1.0, 1.0):
+        return thing
+    for _ in range(tries):
+        size = np.exp(rng.uniform(*np.log(config.size)))
+        factors = size * np.exp(rng.uniform(*np.log(config.stretch), size=3))
+        with contextlib.suppress(SleightError):
+            return make_spec(
+                thing.name,
+                thing.family,
+                thing.pieces * factors,
+                density=thing.mass / thing.volume,
+                friction=thing.friction,
+            )
+    return thing

@@ -1,0 +1,86 @@
+"""Rewards of the base policies (ResDex A.2) and the shaping that ends their plateau (decisions/002)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sleight_sim.tasks.grasp.config import RewardConfig
+
+Array = np.ndarray
+
+
+@dataclass
+class RewardInputs:
+    """What the reward reads, batch first, any common frame.
+
+    Attributes:
+        object_pos: (B, 3) true position (m).
+        grasp_center: (B, 3) m.
+        finger_points: (B, F, 3) m.
+        joint_pos: (B, J) rad.
+        goal_pos: (B, 3) m.
+        vertical_command: (B,) vertical part of the executed wrist action in [-1, 1] (the paper's a_z).
+        action_change: (B,) mean squared change of the executed action since the step before.
+        excess: (B,) mean squared excess of the network's output over [-1, 1].
+        rest_height: (B,) height of the object's origin at rest (m, task frame).
+    """
+
+    object_pos: Array
+    grasp_center: Array
+    finger_points: Array
+    joint_pos: Array
+    goal_pos: Array
+    vertical_command: Array
+    action_change: Array
+    excess: Array
+    rest_height: Array
+
+
+def base_reward(x: RewardInputs, config: RewardConfig, grasp_posture: Array) -> dict[str, Array]:
+    """Compute the terms of the base policy's reward; the reward is their sum.
+
+    The first five are the paper's r_pose, r_reach, r_lift, r_move and r_bonus (A.2, with the code's clamps on the reach
+    distances, resdex_facts 4); the others are ours.
+
+    Args:
+        x: The situation.
+        config: Weights.
+        grasp_posture: (J,) posture that r_pose points at (rad).
+
+    Returns:
+        Arrays (B,) by name.
+    """
+    hand = _norm(x.object_pos - x.grasp_center)
+    to_fingers = _norm(x.object_pos[:, None, :] - x.finger_points)
+    finger_sum = to_fingers.sum(axis=-1)
+    pose = np.abs(x.joint_pos - grasp_posture).sum(axis=-1)
+    goal = _norm(x.object_pos - x.goal_pos)
+    enclosed = (finger_sum <= config.max_finger_sum) & (hand <= config.max_hand)
+    gained = np.clip(x.object_pos[:, 2] - x.rest_height, 0.0, np.maximum(x.goal_pos[:, 2] - x.rest_height, 0.0))
+    terms = {
+        "pose": -config.pose * pose,
+        "reach": -config.reach_hand * np.minimum(hand, 0.5) - config.reach_fingers * np.minimum(finger_sum, 3.0),
+        "lift": enclosed * (config.lift + config.lift_force * x.vertical_command),
+        "move": (enclosed & (pose <= config.max_pose)) * (config.move - 2.0 * goal * (config.move > 0)),
+        "bonus": config.bonus * (goal <= 0.05) / (1.0 + 10.0 * goal),
+    }
+    if config.height:
+        beside = _norm((x.object_pos - x.goal_pos)[:, :2])
+        terms["height"] = config.height * gained * np.exp(-beside / config.height_reach)
+    if config.enclose:
+        terms["enclose"] = config.enclose * (to_fingers <= config.enclose_radius).sum(axis=-1)
+    if config.settle:
+        terms["settle"] = config.settle * np.exp(-goal / config.settle_reach)
+    if config.overshoot:
+        terms["overshoot"] = -config.overshoot * np.maximum(x.object_pos[:, 2] - x.goal_pos[:, 2], 0.0)
+    if config.action_rate:
+        terms["action_rate"] = -config.action_rate * x.action_change
+    if config.saturation:
+        terms["saturation"] = -config.saturation * x.excess
+    return terms
+
+
+def _norm(v: Array) -> Array:
+    return np.sqrt(np.einsum("...i,...i->...", v, v))

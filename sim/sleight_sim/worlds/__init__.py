@@ -1,0 +1,1 @@
+"""Worlds: complete simulator models made from the hand table and an object."""
