@@ -1,0 +1,163 @@
+"""A torch policy as an ONNX file that old runtimes read, and proof that both compute the same."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from sleight_core.bundle.loader import GOLDEN_TOLERANCE, named_differences
+from sleight_core.bundle.manifest import MAX_IR, MAX_OPSET
+from sleight_core.bundle.policy import make_session
+from sleight_core.errors import BundleError, SleightError
+
+Array = NDArray[np.float32]
+
+#: Random observations of the parity check.
+PARITY_SAMPLES = 1000
+
+
+class ClampedPolicy(torch.nn.Module):
+    """An actor with its output clamped to [-1, 1], so that the limits of the action are part of the graph.
+
+    Args:
+        actor: Observations (B, D) -> actions (B, A), normalisation of observations included.
+    """
+
+    def __init__(self, actor: torch.nn.Module) -> None:
+        super().__init__()
+        self.actor = actor
+
+    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+        """Return actions (B, A) in [-1, 1] for observations (B, D)."""
+        return torch.clamp(self.actor(obs), -1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How well ONNX Runtime repeats torch.
+
+    Attributes:
+        samples: Random observations compared.
+        golden: Golden observations compared.
+        largest: Largest difference of an action element.
+    """
+
+    samples: int
+    golden: int
+    largest: float
+
+
+def to_onnx(policy: torch.nn.Module, observation_size: int) -> bytes:
+    """Export a policy.
+
+    Args:
+        policy: Observations (B, D) float32 -> actions (B, A).
+        observation_size: D.
+
+    Returns:
+        The ONNX file: input "obs", output "action", batch axis of any size, weights inside, opset and file format as
+        the oldest supported runtime reads them.
+
+    Raises:
+        SleightError: The policy cannot be traced, or the result is no valid model.
+    """
+    policy = policy.eval()
+    buffer = io.BytesIO()
+    try:
+        with _quiet(), torch.no_grad():
+            # The traced exporter writes opset 17 itself; the newer one writes 18, converts it down when it can, and
+            # records source paths of the exporting machine in the file.
+            torch.onnx.export(
+                policy,
+                (torch.zeros(1, observation_size),),
+                buffer,  # type: ignore[arg-type]  # file objects are accepted, the annotation is not complete
+                input_names=["obs"],
+                output_names=["action"],
+                dynamic_axes={"obs": {0: "batch"}, "action": {0: "batch"}},
+                opset_version=MAX_OPSET,
+                dynamo=False,
+            )
+        model = onnx.load_from_string(buffer.getvalue())
+        for node in model.graph.node:
+            node.ClearField("doc_string")
+        model.ir_version = min(model.ir_version, MAX_IR)
+        onnx.checker.check_model(model, full_check=True)
+    except Exception as error:  # torch and onnx raise a dozen types; each means that this network cannot be exported
+        reason = " ".join(str(error).split())
+        raise SleightError(
+            "the policy cannot be exported to ONNX", value=f"{type(error).__name__}: {reason}"
+        ) from error
+    return model.SerializeToString()
+
+
+def check_parity(
+    policy: torch.nn.Module,
+    data: bytes,
+    golden: Array,
+    labels: Sequence[str],
+    *,
+    samples: int = PARITY_SAMPLES,
+    tolerance: float = GOLDEN_TOLERANCE,
+) -> Parity:
+    """Compare an ONNX file with the torch policy that it came from.
+
+    Args:
+        policy: The torch policy, (B, D) -> (B, A).
+        data: The ONNX file.
+        golden: Observations of real episodes (N, D); the random ones are drawn from the range that they span.
+        labels: Names of the A action elements, for the message.
+        samples: Number of random observations.
+        tolerance: Largest difference allowed.
+
+    Raises:
+        BundleError: An element differs by more.
+    """
+    low, high = golden.min(axis=0), golden.max(axis=0)
+    room = 0.1 * (high - low) + 0.01
+    drawn = np.random.default_rng(0).uniform(low - room, high + room, (samples, golden.shape[1])).astype(np.float32)
+    session = make_session(data, "graphs.policy")
+    largest = 0.0
+    for what, obs in (("random", drawn), ("golden", golden)):
+        expected = torch_actions(policy, obs)
+        # In one batch and one by one, as a robot asks: the two take different paths in the matrix products.
+        single = np.concatenate([np.asarray(session.run(["action"], {"obs": row[None]})[0]) for row in obs])
+        batch = np.asarray(session.run(["action"], {"obs": obs})[0])
+        for answer in (batch, single):
+            difference = np.abs(answer.astype(np.float64) - expected)
+            if not difference.max() <= tolerance:
+                raise BundleError(
+                    "graphs.policy",
+                    expected=f"torch's actions within {tolerance:g} on {len(obs)} {what} observations",
+                    found=named_differences(difference, list(labels), tolerance),
+                    remedy="remove from the network what ONNX computes otherwise",
+                )
+            largest = max(largest, float(difference.max()))
+    return Parity(samples, len(golden), largest)
+
+
+def torch_actions(policy: torch.nn.Module, obs: Array) -> Array:
+    """Return a torch policy's actions (N, A) for observations (N, D)."""
+    with torch.no_grad():
+        return policy.eval()(torch.from_numpy(np.ascontiguousarray(obs, dtype=np.float32))).cpu().numpy()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence the exporter's advice about itself; its errors are raised."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,177 @@
+"""A training run's folder as a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rsl_rl.models import MLPModel
+from sleight_core.action import ActionSpec
+from sleight_core.bundle.manifest import ControlSection, ObjectSection, StartPose, TaskSection, TrainingSection
+from sleight_core.errors import SleightError
+from sleight_core.observation.spec import term_specs
+from sleight_core.safety.limits import DEFAULT_MARGIN
+from sleight_description import load_hand
+from sleight_sim.objects.sets import resolve_objects
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.tasks.grasp.env import PALM_DOWN
+from sleight_sim.tasks.grasp.make import make_grasp_task
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT
+from sleight_training.ppo.runner import actor_state
+from sleight_training.run import RunConfig, read_run
+from sleight_training.weights import SUFFIX, read_weights
+from tensordict import TensorDict
+
+from sleight_export.bundle import Exported, ExportRequest, export_policy
+from sleight_export.onnx_export import torch_actions
+
+CHECKPOINT = "checkpoint.pt"
+#: Golden observations in a bundle.
+GOLDEN_COUNT = 64
+_GOLDEN_ENVS = 8
+
+
+def export_run(
+    folder: Path, out: Path, *, name: str = "", checkpoint: str = CHECKPOINT, overwrite: bool = False
+) -> Exported:
+    """Export the policy of a training run.
+
+    Args:
+        folder: The folder that ``sleight train base`` wrote, or the ``.safetensors`` file kept of it.
+        out: Folder of the bundle.
+        name: Name of the bundle; default: the name of its folder.
+        checkpoint: File of the run to export.
+        overwrite: Whether an existing bundle there is replaced.
+
+    Raises:
+        SleightError: The folder is no run, its checkpoint is missing, damaged or of another network, or the bundle is
+            refused.
+    """
+    if folder.suffix == SUFFIX:
+        source, (run, data) = folder, read_weights(folder)
+    else:
+        source, run = folder / checkpoint, read_run(folder)
+        data = read_checkpoint(source)
+    return export_policy(request_of(run, data, source, name or out.resolve().name), out, overwrite=overwrite)
+
+
+def request_of(run: RunConfig, data: dict[str, Any], source: Path, name: str) -> ExportRequest:
+    """Collect what a bundle needs from a run.
+
+    Args:
+        run: The run's configuration.
+        data: A checkpoint of the run.
+        source: Where the checkpoint came from, for messages.
+        name: Name of the bundle.
+
+    Raises:
+        SleightError: The checkpoint is of another network.
+    """
+    config = run.task
+    table = load_hand(config.hand)
+    specs = term_specs(table, config.terms)
+    action = ActionSpec.absolute(table)
+    actor = build_actor(run, data, sum(spec.size for spec in specs), action.size, source)
+    progress = data.get("progress", {})
+    return ExportRequest(
+        name=name,
+        actor=actor,
+        table=table,
+        observation=specs,
+        action=action,
+        control=ControlSection(period=config.control_period, position_margin=DEFAULT_MARGIN),
+        task=TaskSection(
+            name="grasp",
+            goal=config.goal,
+            success_radius=config.success_radius,
+            hold_time=config.hold_steps * config.control_period,
+            episode_time=config.episode_steps * config.control_period,
+            start=StartPose(
+                wrist_position=(0.0, 0.0, TABLE_HEIGHT + config.wrist_height),
+                wrist_quat=tuple(float(x) for x in PALM_DOWN),  # type: ignore[arg-type]  # four numbers
+            ),
+            object=ObjectSection(set=run.objects, seed=0),
+        ),
+        training=TrainingSection(
+            algorithm=f"PPO (rsl-rl-lib {run.versions.get('rsl-rl-lib', 'of unknown version')})",
+            preset=run.preset,
+            seed=run.seed,
+            steps=int(progress.get("steps", 0)),
+            wall_time=float(progress.get("seconds", 0.0)),
+            git_commit=run.git_commit,
+            command=run.command,
+            versions=run.versions,
+        ),
+        golden=record_observations(actor, config, run.objects),
+        description=f"Geometry-agnostic grasp policy for hand '{table.name}', learnt on {run.objects}.",
+    )
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running any code in it.
+
+    Raises:
+        SleightError: It is missing, damaged, or no checkpoint of PPO.
+    """
+    try:
+        data = torch.load(path, weights_only=True, map_location="cpu")
+    except FileNotFoundError as error:
+        remedy = "train until the first checkpoint, or give the folder that 'sleight train' wrote"
+        raise SleightError("the run has no checkpoint", value=path, remedy=remedy) from error
+    except Exception as error:  # zip, pickle and torch errors, all for a file that is no checkpoint
+        raise SleightError("checkpoint cannot be read", value=path, remedy="train again or resume the run") from error
+    if not isinstance(data, dict) or "actor_state_dict" not in data:
+        raise SleightError("no checkpoint of PPO: it has no 'actor_state_dict'", value=path)
+    return data
+
+
+def build_actor(run: RunConfig, data: dict[str, Any], obs: int, actions: int, path: Path) -> torch.nn.Module:
+    """Build a run's actor as a deterministic network with its normaliser.
+
+    Args:
+        run: The run's configuration.
+        data: A checkpoint.
+        obs: Elements of the observation.
+        actions: Elements of the action.
+        path: Where the checkpoint came from, for messages.
+
+    Raises:
+        SleightError: The checkpoint is of another network.
+    """
+    settings = dict(run.ppo.rsl_rl()["actor"])
+    settings.pop("class_name")
+    groups = {"policy": torch.zeros(1, obs)}
+    model = MLPModel(TensorDict(groups, batch_size=[1]), {"actor": ["policy"]}, "actor", actions, **settings)
+    try:
+        model.load_state_dict(actor_state(data))
+    except (RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SleightError(
+            "checkpoint is of another network than the run's configuration", value=path, remedy=reason
+        ) from error
+    if not all(bool(torch.isfinite(value).all()) for value in model.state_dict().values()):
+        raise SleightError("checkpoint holds weights that are not finite", value=path, remedy="train again")
+    return model.as_onnx(verbose=False).eval()
+
+
+def record_observations(actor: torch.nn.Module, config: GraspTaskConfig, objects: str) -> NDArray[np.float32]:
+    """Let the policy grasp, and keep observations from all phases of the episodes.
+
+    Args:
+        actor: (B, D) -> (B, A).
+        config: The task.
+        objects: The object set that it was trained on.
+
+    Returns:
+        (GOLDEN_COUNT, D) float32, the same ones each time.
+    """
+    task = make_grasp_task(config, resolve_objects(objects), _GOLDEN_ENVS, seed=0, num_threads=1)
+    obs, _ = task.reset()
+    seen = [obs]
+    for _ in range(config.episode_steps - 1):
+        seen.append(task.step(torch_actions(actor, seen[-1])).obs)
+    rows = np.concatenate(seen)
+    return rows[np.linspace(0, len(rows) - 1, GOLDEN_COUNT).astype(int)].astype(np.float32)

@@ -1,0 +1,121 @@
+"""Training of a geometry-agnostic base policy on one object (ResDex 4.1 and A.2), or on a few at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from sleight_core.errors import SleightError
+from sleight_sim.objects.sets import resolve_objects
+from sleight_sim.tasks.grasp.make import make_grasp_task
+
+from sleight_training.ppo.config import preset
+from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
+from sleight_training.ppo.vec_env import GraspVecEnv
+from sleight_training.report import write_run_page
+from sleight_training.run import CONFIG, RunConfig, provenance, read_run
+
+
+def prepare_run(
+    folder: Path,
+    *,
+    objects: str,
+    preset_name: str,
+    seed: int,
+    iterations: int | None,
+    num_envs: int | None,
+    resume: bool,
+) -> RunConfig:
+    """Write a new run's configuration, or read the one to resume.
+
+    Raises:
+        SleightError: The folder holds another run already, or there is nothing to resume.
+    """
+    if resume:
+        return read_run(folder)
+    if (folder / CONFIG).exists():
+        raise SleightError(
+            "this folder holds a run already",
+            value=folder,
+            remedy="add --resume to continue it, or choose another --out",
+        )
+    chosen = preset(preset_name)
+    update = {name: value for name, value in (("iterations", iterations), ("num_envs", num_envs)) if value is not None}
+    ppo = chosen.ppo.model_validate({**chosen.ppo.model_dump(), **update})
+    resolve_objects(objects)  # refuse a wrong name before anything is written
+    run = RunConfig.model_validate(
+        {
+            "kind": "base",
+            "preset": preset_name,
+            "objects": objects,
+            "seed": seed,
+            "ppo": ppo,
+            "task": chosen.task,
+            **provenance(),
+        }
+    )
+    run.write(folder)
+    return run
+
+
+def build_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu") -> PpoRunner:
+    """Build environments and learner of a run.
+
+    Args:
+        folder: The run's folder.
+        run: Its configuration.
+        session: Iteration it continues from; starts and noise are drawn anew, so that a resumed run does not repeat.
+        device: Device of the learner.
+    """
+    # Adam's moments of unused inputs decay into denormal numbers, which are 10 times slower on a CPU.
+    torch.set_flush_denormal(True)
+    torch.manual_seed(run.seed + 1_000_003 * session)
+    things = resolve_objects(run.objects)
+    seed = int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
+    task = make_grasp_task(run.task, things, run.ppo.num_envs, seed=seed)
+    env = GraspVecEnv(task, reward_scale=run.ppo.reward_scale, device=device)
+    return PpoRunner(env, run.ppo, folder, device)
+
+
+def train_base(
+    folder: Path,
+    run: RunConfig,
+    *,
+    resume: bool = False,
+    report: Callable[[Progress], bool | None] | None = None,
+    device: str = "cpu",
+) -> Progress:
+    """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
+
+    Args:
+        folder: The run's folder, with its configuration.
+        run: The configuration.
+        resume: Continue from the checkpoint; a run killed before its first one starts over.
+        report: Called after each iteration; training ends early when it returns True.
+        device: Device of the learner.
+    """
+    done = 0
+    if resume and (folder / "checkpoint.pt").exists():
+        done = int(read_checkpoint(folder / "checkpoint.pt")["progress"]["iteration"])
+    runner = build_runner(folder, run, session=done, device=device)
+    if done:
+        runner.resume()
+
+    def every(progress: Progress) -> bool | None:
+        if progress.iteration % run.ppo.save_every == 0:
+            write_run_page(folder)
+        return report(progress) if report else None
+
+    try:
+        return runner.learn(every)
+    finally:
+        if runner.progress.iteration:
+            write_run_page(folder)
+
+
+def use_cores() -> None:
+    """Make torch's threads sleep instead of spin while they wait, so that physics and learner share the cores."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

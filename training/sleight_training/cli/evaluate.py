@@ -1,0 +1,105 @@
+"""`sleight eval`: success of an exported bundle in simulation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from sleight_core.errors import SleightError
+
+app = typer.Typer(help="Measure an exported bundle's success in simulation.")
+
+
+@app.command()
+def evaluate(
+    bundle: Annotated[Path, typer.Option(help="The bundle's folder.")],
+    objects: Annotated[
+        str, typer.Option(help="own, household:FAMILY[:INDEX], household:demo, household:all, a mesh file or a folder.")
+    ] = "own",
+    episodes: Annotated[int, typer.Option(min=1, help="Number of episodes, shared by the objects.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of poses, starts and sensor errors.")] = 1000,
+    engine: Annotated[str, typer.Option(help="Physics engine: mujoco.")] = "mujoco",
+    perception: Annotated[
+        str, typer.Option(help="modelled: a camera's offset, noise, period and delay; exact: the true position.")
+    ] = "modelled",
+    physics: Annotated[str, typer.Option(help="nominal, or varied as in training.")] = "nominal",
+    mesh_scale: Annotated[float, typer.Option(help="Metres per unit of mesh files.")] = 1.0,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write results.json, plots, a video and index.html into this folder.")
+    ] = None,
+    minimum: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Exit 1 when the held success is below this.")
+    ] = None,
+) -> None:
+    """Run episodes with a bundle's policy and report held success with its 95 % interval."""
+    from sleight_training.evaluation.grasp import evaluate as run
+    from sleight_training.evaluation.result import result_dict, write_results
+    from sleight_training.run import command_line
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task("episodes", total=episodes)
+        score, loaded = run(
+            bundle,
+            objects,
+            episodes,
+            seed=seed,
+            mesh_scale=mesh_scale,
+            perception=perception,
+            physics=physics,
+            engine=engine,
+            advance=lambda count: bar.advance(task, count),
+        )
+    result = result_dict(
+        score,
+        loaded,
+        objects=objects,
+        seed=seed,
+        perception=perception,
+        physics=physics,
+        engine=engine,
+        command=command_line(),
+    )
+    if json_out:
+        write_json(json_out, result)
+    if out:
+        with console.status("writing the page"):
+            page = write_results(out, result, loaded, seed=seed, mesh_scale=mesh_scale)
+        console.print(f"page: {page}")
+    rows = Table(
+        title=f"{loaded.id}, {objects}, {episodes} episodes, seed {seed}, {perception} perception, {physics} physics"
+    )
+    for name in ("", "episodes", "held", "95 % interval", "ever"):
+        rows.add_column(name, justify="left" if not name else "right")
+    for name, row in [*sorted(result["per_family"].items()), ("all", result)]:
+        low, high = row["ci95"]
+        rows.add_row(
+            name,
+            str(row["episodes"]),
+            f"{row['held_success']:.1%}",
+            f"{low:.1%} - {high:.1%}",
+            f"{row['ever_success']:.1%}",
+        )
+    Console().print(rows)
+    if minimum is not None and result["held_success"] < minimum:
+        console.print(f"held success {result['held_success']:.1%} is below {minimum:.1%}")
+        raise typer.Exit(1)
+
+
+def write_json(path: Path, data: dict) -> None:
+    """Write a result, or say why it cannot be written.
+
+    Raises:
+        SleightError: The path cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SleightError("the result cannot be written", value=path, remedy=str(error.strerror)) from error

@@ -1,0 +1,1 @@
+"""Evaluation of exported bundles, and the pages that show it."""

@@ -1,0 +1,198 @@
+"""Grasp success of an exported bundle: the policy is reached only through the bundle, as on the robot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sleight_core.action import ActionSpec
+from sleight_core.bundle import Bundle, PolicySession, load_bundle
+from sleight_core.errors import SleightError
+from sleight_core.observation import ObservationBuilder
+from sleight_core.statistics import wilson_interval
+from sleight_description import load_hand
+from sleight_sim.objects.sets import resolve_objects
+from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, NOMINAL, ROBUST, GraspTaskConfig, PerceptionModel
+from sleight_sim.tasks.grasp.env import GraspTask
+from sleight_sim.tasks.grasp.make import make_grasp_task
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT
+
+#: Environments at once; more only cost memory.
+MAX_ENVS = 256
+
+
+@dataclass
+class Tally:
+    """Counts of one object or family."""
+
+    episodes: int = 0
+    held: int = 0
+    ever: int = 0
+
+    def add(self, held: bool, ever: bool) -> None:
+        """Count one episode."""
+        self.episodes += 1
+        self.held += held
+        self.ever += ever
+
+    def row(self) -> dict[str, Any]:
+        """Return rates and the 95 % interval of the held rate."""
+        n = max(self.episodes, 1)
+        return {
+            "episodes": self.episodes,
+            "held_success": self.held / n,
+            "ever_success": self.ever / n,
+            "ci95": list(wilson_interval(self.held, self.episodes)),
+        }
+
+
+@dataclass
+class GraspScore:
+    """Result of an evaluation.
+
+    Attributes:
+        total: All episodes.
+        per_object: By object name.
+        per_family: By family.
+    """
+
+    total: Tally = field(default_factory=Tally)
+    per_object: dict[str, Tally] = field(default_factory=dict)
+    per_family: dict[str, Tally] = field(default_factory=dict)
+
+    def add(self, thing: ObjectSpec, held: bool, ever: bool) -> None:
+        """Count one episode."""
+        self.total.add(held, ever)
+        self.per_object.setdefault(thing.name, Tally()).add(held, ever)
+        self.per_family.setdefault(thing.family, Tally()).add(held, ever)
+
+
+def evaluation_config(bundle: Bundle, *, perception: str = "modelled", physics: str = "nominal") -> GraspTaskConfig:
+    """The task that a bundle is scored on: its own goal and rate, the chosen physics and perception.
+
+    Raises:
+        SleightError: An option is unknown.
+    """
+    seen = {"modelled": PerceptionModel(), "exact": EXACT_PERCEPTION}
+    varied = {"nominal": NOMINAL, "varied": ROBUST}
+    if perception not in seen:
+        raise SleightError("unknown perception", value=perception, remedy=f"choose one of {sorted(seen)}")
+    if physics not in varied:
+        raise SleightError("unknown physics", value=physics, remedy=f"choose one of {sorted(varied)}")
+    task, period = bundle.manifest.task, bundle.manifest.control.period
+    return GraspTaskConfig(
+        hand=bundle.manifest.hand.name,
+        control_period=period,
+        goal_height=task.goal[2] - TABLE_HEIGHT,
+        success_radius=task.success_radius,
+        episode_steps=round(task.episode_time / period),
+        hold_steps=round(task.hold_time / period),
+        terms=tuple((term.name, term.scale) for term in bundle.manifest.observation),
+        perception=seen[perception],
+        randomisation=varied[physics],
+    )
+
+
+def evaluate(
+    bundle_path: Path,
+    objects: str,
+    episodes: int,
+    *,
+    seed: int = 1000,
+    mesh_scale: float = 1.0,
+    perception: str = "modelled",
+    physics: str = "nominal",
+    engine: str = "mujoco",
+    advance: Callable[[int], None] | None = None,
+) -> tuple[GraspScore, Bundle]:
+    """Run episodes with a bundle's policy and count.
+
+    Args:
+        bundle_path: The bundle's folder.
+        objects: Object set; its objects share the episodes evenly.
+        episodes: Number of episodes, each 200 control steps.
+        seed: Seed of objects' poses, starts and sensor errors.
+        mesh_scale: Metres per unit, for mesh files.
+        perception: "modelled" (a camera's offset, noise, period and delay) or "exact".
+        physics: "nominal", or "varied" as in training.
+        engine: "mujoco".
+        advance: Called with the number of finished episodes.
+    """
+    if episodes < 1:
+        raise SleightError("the number of episodes must be at least 1", value=episodes)
+    table = load_hand(hand_of(bundle_path))
+    bundle = load_bundle(bundle_path, table)
+    config = evaluation_config(bundle, perception=perception, physics=physics)
+    things = resolve_objects(objects, own=bundle.manifest.task.object.set, mesh_scale=mesh_scale)
+    policy = PolicySession(bundle)
+    score = GraspScore()
+    done = 0
+    while done < episodes:
+        count = min(MAX_ENVS, episodes - done)
+        chunk = [things[(done + i) % len(things)] for i in range(count)]
+        chunk.sort(key=lambda thing: things.index(thing))
+        task = make_grasp_task(config, chunk, count, seed=seed + done, engine=engine)
+        task.observation = ObservationBuilder(table, bundle.manifest.observation)
+        task.action_spec = ActionSpec(table, bundle.manifest.action)
+        for thing, held, ever in _episodes(task, policy):
+            score.add(thing, held, ever)
+        done += count
+        if advance:
+            advance(count)
+    return score, bundle
+
+
+def _episodes(task: GraspTask, policy: PolicySession) -> list[tuple[ObjectSpec, bool, bool]]:
+    """Run one episode in every environment; one whose physics diverged has failed."""
+    obs, _ = task.reset()
+    results: dict[int, tuple[bool, bool]] = {}
+    for _ in range(task.config.episode_steps):
+        result = task.step(policy.act_batch(obs))
+        obs = result.obs
+        if result.ended is not None:
+            e = result.ended
+            for i, held, ever in zip(e.ids, e.held, e.ever, strict=True):
+                results.setdefault(int(i), (bool(held), bool(ever)))
+    return [(task.objects[i], *results[i]) for i in range(task.num_envs)]
+
+
+def hand_of(bundle_path: Path) -> str:
+    """Name of the hand that a bundle was trained for (the bundle is verified without a robot)."""
+    return load_bundle(bundle_path).manifest.hand.name
+
+
+def record_episodes(
+    bundle: Bundle, objects: str, path: Path, *, seed: int = 1000, mesh_scale: float = 1.0, count: int = 6
+) -> str:
+    """Write a video of one episode with each of the first `count` objects.
+
+    Returns:
+        "" when it was written, or the reason why it cannot be rendered on this machine.
+    """
+    from sleight_sim.video import FPS, render_states, video_writer
+    from sleight_sim.worlds.tabletop import build_model
+
+    table = load_hand(bundle.manifest.hand.name)
+    things = resolve_objects(objects, own=bundle.manifest.task.object.set, mesh_scale=mesh_scale)[:count]
+    policy = PolicySession(bundle)
+    try:
+        with video_writer(path) as write:
+            for thing in things:
+                task = make_grasp_task(evaluation_config(bundle), [thing], 1, seed=seed)
+                task.observation = ObservationBuilder(table, bundle.manifest.observation)
+                task.action_spec = ActionSpec(table, bundle.manifest.action)
+                obs, _ = task.reset()
+                states = []
+                every = round(1.0 / (FPS * task.config.control_period))
+                for step in range(task.config.episode_steps - 1):
+                    obs = task.step(policy.act(obs[0]).action[None]).obs
+                    if step % every == 0:
+                        states.append(task.engine.positions()[0])
+                render_states(build_model(table, thing, max_pieces=len(thing.pieces), visuals=True), states, write)
+    except SleightError as error:
+        path.unlink(missing_ok=True)
+        return str(error)
+    return ""

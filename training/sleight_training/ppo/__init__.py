@@ -1,0 +1,1 @@
+"""PPO through rsl-rl-lib: environment adapter, presets, and a resumable loop."""

@@ -1,0 +1,210 @@
+"""The learning loop: rsl-rl's PPO with our checkpoints, logs and resume."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from rsl_rl.algorithms import PPO
+from sleight_core.errors import SleightError
+
+from sleight_training.ppo.config import PpoConfig
+from sleight_training.ppo.vec_env import GraspVecEnv
+
+#: The averaged actor in a checkpoint.
+AVERAGE = "average_actor_state_dict"
+
+
+@dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        iteration: Finished iterations.
+        steps: Environment steps so far.
+        seconds: Learning time so far, over all sessions of the run.
+        held, ever: Success over the last episodes (exploration noise included); nan before any ended.
+        reward: Mean reward a step in the last iteration.
+        speed: Environment steps a second in the last iteration, learning included.
+        std: Mean standard deviation of the actions.
+    """
+
+    iteration: int = 0
+    steps: int = 0
+    seconds: float = 0.0
+    held: float = float("nan")
+    ever: float = float("nan")
+    reward: float = float("nan")
+    speed: float = float("nan")
+    std: float = float("nan")
+
+
+class PpoRunner:
+    """Runs PPO on a grasp environment and keeps everything that is needed to go on after a kill.
+
+    Args:
+        env: The environment.
+        config: PPO's figures.
+        folder: Where `metrics.jsonl`, TensorBoard events and `checkpoint.pt` go.
+        device: Device of the learner.
+    """
+
+    def __init__(self, env: GraspVecEnv, config: PpoConfig, folder: Path, device: str = "cpu") -> None:
+        self.env = env
+        self.config = config
+        self.folder = folder
+        self.progress = Progress()
+        self._average: dict[str, torch.Tensor] = {}
+        self._window: deque[tuple[int, int, int]] = deque(maxlen=40)
+        with contextlib.redirect_stdout(io.StringIO()):  # rsl-rl prints its models
+            self.algorithm = PPO.construct_algorithm(env.get_observations(), env, config.rsl_rl(), device)
+
+    @property
+    def checkpoint(self) -> Path:
+        """The newest checkpoint; replaced atomically."""
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write the checkpoint (atomic: a kill leaves the old one or the new one)."""
+        data = {**self.algorithm.save(), "progress": asdict(self.progress)}
+        if self._average:
+            data[AVERAGE] = self._average
+        part = self.checkpoint.with_suffix(".part")
+        torch.save(data, part)
+        os.replace(part, self.checkpoint)
+
+    def resume(self) -> None:
+        """Continue from the checkpoint.
+
+        Raises:
+            SleightError: There is none, it is damaged, or it is of another network.
+        """
+        data = read_checkpoint(self.checkpoint)
+        try:
+            self.algorithm.load(data, None, True)
+        except (RuntimeError, KeyError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise SleightError("checkpoint is of another network", value=self.checkpoint, remedy=reason) from error
+        self.progress = Progress(**data["progress"])
+        self._average = data.get(AVERAGE, {})
+
+    def learn(self, report: Callable[[Progress], bool | None] | None = None) -> Progress:
+        """Learn until the configured number of iterations, saving on the way and when interrupted.
+
+        Args:
+            report: Called after each iteration; learning ends early when it returns True.
+        """
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.progress.iteration)
+        self.algorithm.train_mode()
+        try:
+            with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as log:
+                while self.progress.iteration < self.config.iterations:
+                    losses, terms = self._iterate()
+                    row = {**asdict(self.progress), "losses": losses, "rewards": terms}
+                    log.write(json.dumps(row, default=float) + "\n")
+                    log.flush()
+                    self._write_scalars(writer, losses, terms)
+                    if self.progress.iteration % self.config.save_every == 0:
+                        self.save()
+                    if report and report(self.progress):
+                        break
+        finally:
+            if self.progress.iteration:
+                self.save()
+            writer.close()
+        return self.progress
+
+    def _iterate(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Collect one rollout and learn from it."""
+        started = time.perf_counter()
+        algorithm, env = self.algorithm, self.env
+        obs = env.get_observations()
+        terms: dict[str, list[float]] = {}
+        rewards = []
+        with torch.inference_mode():
+            for _ in range(self.config.num_steps):
+                obs, reward, done, extras = env.step(algorithm.act(obs))
+                algorithm.process_env_step(obs, reward, done, extras)
+                rewards.append(float(reward.mean()))
+                for name, value in extras["log"].items():
+                    terms.setdefault(name, []).append(value)
+            algorithm.compute_returns(obs)
+        losses = {name: float(value) for name, value in algorithm.update().items()}
+        losses["learning_rate"] = float(algorithm.learning_rate)
+        self._bound_std()
+        self._update_average()
+        self._count(time.perf_counter() - started, float(np.mean(rewards)) / self.config.reward_scale)
+        return losses, {name: float(np.mean(values)) for name, values in terms.items()}
+
+    def _bound_std(self) -> None:
+        bound = self.config.std_bound(self.progress.iteration)
+        if np.isfinite(bound):
+            for name, parameter in self.algorithm.get_policy().named_parameters():
+                if name.endswith("log_std_param"):
+                    parameter.data.clamp_(max=float(np.log(bound)))
+
+    def _update_average(self) -> None:
+        if not self.config.average:
+            return
+        for name, value in self.algorithm.get_policy().state_dict().items():
+            kept = self._average.get(name)
+            if kept is not None and value.is_floating_point():
+                kept.lerp_(value.detach(), 1.0 - self.config.average)
+            else:
+                self._average[name] = value.detach().clone()
+
+    def _count(self, seconds: float, reward: float) -> None:
+        for ended in self.env.ended:
+            self._window.append((len(ended.ids), int(ended.held.sum()), int(ended.ever.sum())))
+        self.env.ended.clear()
+        p = self.progress
+        count = sum(row[0] for row in self._window)
+        if count:
+            p.held = sum(row[1] for row in self._window) / count
+            p.ever = sum(row[2] for row in self._window) / count
+        new = self.config.num_steps * self.env.num_envs
+        p.iteration += 1
+        p.steps += new
+        p.seconds += seconds
+        p.speed = new / seconds
+        p.reward = reward
+        p.std = float(self.algorithm.get_policy().output_std.detach().mean())
+
+    def _write_scalars(self, writer: Any, losses: dict[str, float], terms: dict[str, float]) -> None:
+        p = self.progress
+        for name, value in {**{f"Loss/{k}": v for k, v in losses.items()}, **terms}.items():
+            writer.add_scalar(name, value, p.iteration)
+        for name in ("held", "ever", "reward", "speed", "std"):
+            writer.add_scalar(f"Train/{name}", getattr(p, name), p.iteration)
+
+
+def actor_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """The actor that a checkpoint stands for: the average, where one was kept."""
+    return checkpoint.get(AVERAGE) or checkpoint["actor_state_dict"]
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """Read a checkpoint without running anything that is in it.
+
+    Raises:
+        SleightError: There is none, or it is damaged.
+    """
+    try:
+        return torch.load(path, weights_only=True, map_location="cpu")
+    except FileNotFoundError as error:
+        raise SleightError("no checkpoint to resume from", value=path, remedy="start without --resume") from error
+    except Exception as error:  # torch raises many types for damaged files
+        raise SleightError("checkpoint cannot be read", value=path, remedy="delete it and start again") from error

@@ -1,0 +1,123 @@
+"""A training run's folder: its configuration and what made it, so that it can be resumed, exported and reproduced."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from sleight_core.errors import SleightError
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
+
+from sleight_training.ppo.config import PpoConfig
+
+CONFIG = "config.json"
+
+
+class RunConfig(BaseModel):
+    """What a run is; written once when it starts, checked when it is resumed.
+
+    Attributes:
+        kind: "base".
+        preset: Name of the preset it started from.
+        objects: Object set it learns on.
+        seed: Seed of networks, physics and starts.
+        ppo: PPO's figures.
+        task: The task.
+        command: Command line that started it.
+        git_commit: Commit of the code, with "+" when files were changed.
+        versions: Versions of the packages that matter.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    preset: str
+    objects: str
+    seed: int
+    ppo: PpoConfig
+    task: GraspTaskConfig
+    command: str = ""
+    git_commit: str = ""
+    versions: dict[str, str] = {}
+
+    def write(self, folder: Path) -> None:
+        """Write the configuration into a run's folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_run(folder: Path) -> RunConfig:
+    """Read a run's configuration.
+
+    Raises:
+        SleightError: The folder is no run, or was written by another version.
+    """
+    path = folder / CONFIG
+    try:
+        return RunConfig.model_validate_json(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SleightError(
+            "not a training run (no config.json)", value=folder, remedy="give the folder that 'sleight train' wrote"
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SleightError(f"run configuration {path}: {where}: {first['msg']}", value=first.get("input")) from error
+
+
+def provenance() -> dict[str, object]:
+    """Return command, git_commit and versions of this process, as `RunConfig` takes them."""
+    return {"command": command_line(), "git_commit": git_commit(), "versions": versions()}
+
+
+def command_line() -> str:
+    """The command line as a person would type it."""
+    return shlex.join(["sleight", *sys.argv[1:]])
+
+
+def git_commit() -> str:
+    """Commit of the checkout that this code runs from, or "" outside one."""
+    here = Path(__file__).resolve().parent
+    try:
+        head = subprocess.run(
+            ["git", "rev-parse", "--short=12", "HEAD"], cwd=here, capture_output=True, text=True, check=True
+        )
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "-uno"], cwd=here, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip() + ("+" if dirty.stdout.strip() else "")
+
+
+def versions() -> dict[str, str]:
+    """Versions of the packages that decide a result, and the machine's cores."""
+    found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
+    for name in ("sleight", "mujoco", "torch", "rsl-rl-lib", "numpy", "onnxruntime"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def read_metrics(folder: Path) -> list[dict]:
+    """Read a run's `metrics.jsonl`; the later of rows written twice counts, a torn line is left out."""
+    rows: dict[int, dict] = {}
+    path = folder / "metrics.jsonl"
+    if not path.exists():
+        return []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        rows[row["iteration"]] = row
+    return [rows[key] for key in sorted(rows)]
