@@ -1,0 +1,1 @@
+"""Benchmarks of the ROS room; `sleight bench NAME` loads the module of that name."""

@@ -1,0 +1,1 @@
+"""Commands of the ROS room, found through the entry-point group ``sleight.commands``."""

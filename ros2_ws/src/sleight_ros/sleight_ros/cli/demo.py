@@ -1,0 +1,115 @@
+"""Grasp objects through the ROS 2 graph, on this machine alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sleight_core.environment import refuse_mixed_ros
+from sleight_core.errors import SleightError
+
+app = typer.Typer(help=__doc__, add_completion=False, no_args_is_help=True)
+
+#: Families that take turns in the demo, besides a mesh file that the demo writes itself.
+DEMO_FAMILIES = ("cylinder", "box", "can", "bottle", "sphere")
+
+
+@app.callback()
+def _group() -> None:
+    """Grasp objects through the ROS 2 graph, on this machine alone."""
+
+
+@app.command()
+def grasp(
+    objects: Annotated[
+        list[str] | None, typer.Option("--object", help="Object set or mesh file; may be given several times.")
+    ] = None,
+    episodes: Annotated[int, typer.Option(min=1, max=10_000, help="How many grasps.")] = 20,
+    bundle: Annotated[Path, typer.Option(help="Folder of the policy bundle.")] = Path("policies/shadow_base"),
+    headless: Annotated[bool | None, typer.Option(help="Without a window (default where no display is found).")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
+    seed: Annotated[int, typer.Option(min=0, max=20_000, help="Seed of the starts and of procedural objects.")] = 0,
+    mesh_scale: Annotated[float, typer.Option(help="Metres per unit of mesh files.")] = 1.0,
+    profile: Annotated[str, typer.Option(help="Shipped profile or parameter file.")] = "shadow_sim",
+    video: Annotated[bool, typer.Option(help="Film some of the episodes.")] = True,
+) -> None:
+    """Start simulation, perception, policy and hand bridge as processes, grasp, and write a page about it."""
+    refuse_mixed_ros()
+    from sleight_ros.demo.runner import DemoSettings, film, prepare_folder, run_demo
+    from sleight_ros.processes import GraphError
+
+    console = Console(stderr=True)
+    if headless is None:
+        headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    settings = DemoSettings(
+        bundle=bundle,
+        out=out,
+        objects=objects or [],
+        episodes=episodes,
+        seed=seed,
+        mesh_scale=mesh_scale,
+        profile=profile,
+        viewer=not headless,
+    )
+    begin = time.monotonic()
+    prepare_folder(out)
+    if not objects:
+        settings.objects = _default_objects(out)
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("grasp demo", total=episodes)
+
+        def report(text: str, finished: int) -> None:
+            progress.update(task, description=f"{text:<40.40}", completed=finished)
+            if not console.is_terminal:
+                console.print(f"[{time.monotonic() - begin:6.1f} s] {text}", highlight=False)
+
+        try:
+            run = run_demo(settings, report)
+        except GraphError as error:
+            # Not the user's doing: a demo that fell short, not a refused input.
+            progress.stop()
+            print(f"sleight: {' '.join(str(error).split())}", file=sys.stderr)
+            raise typer.Exit(1) from error
+        report("reading the recording", episodes)
+        from sleight_ros.demo.finish import finish
+
+        command = " ".join(map(shlex.quote, ["sleight", *sys.argv[1:]]))
+        # Any object may be tried, but what one policy must hold is what the demo itself puts on the table.
+        outcome = finish(settings, run, film if video else None, command, report, gate_success=not objects)
+    if json_out is not None:
+        _write(json_out, outcome.figures)
+    table = Table(box=None, pad_edge=False)
+    for head in ("", "figure", "measured", "wanted"):
+        table.add_column(head)
+    for check in outcome.checks:
+        mark = "[green]ok[/]" if check.good else ("[red]FAIL[/]" if check.gates else "[yellow]missed[/]")
+        table.add_row(mark, check.name, check.value, check.bound)
+    console.print(table)
+    console.print(f"{outcome.page} after {time.monotonic() - begin:.0f} s", highlight=False, soft_wrap=True)
+    raise typer.Exit(0 if outcome.passed else 1)
+
+
+def _default_objects(out: Path) -> list[str]:
+    """The demo's own objects, and a mesh file made here, so that the way of any user's file is walked too."""
+    from sleight_ros.demo.objects import write_demo_mesh
+
+    return [*(f"household:{family}" for family in DEMO_FAMILIES), str(write_demo_mesh(out / "objects"))]
+
+
+def _write(path: Path, figures: dict[str, object]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SleightError("the figures cannot be written", value=path, remedy=str(error.strerror)) from error

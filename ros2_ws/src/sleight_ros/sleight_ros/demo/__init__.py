@@ -1,0 +1,1 @@
+"""`sleight demo`: the whole graph on one machine, scored and shown."""

@@ -1,0 +1,306 @@
+"""`policy_node`: runs a bundle on the newest state of the robot and the object."""
+
+from __future__ import annotations
+
+import sys
+import time
+from array import array
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+from sleight_core.action.spec import ActionSpec
+from sleight_core.bundle import PolicyOutput, PolicySession, load_bundle
+from sleight_core.errors import SleightError
+from sleight_core.observation import ObservationBuilder
+from sleight_description import load_hand
+from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate, PolicyTelemetry
+from std_srvs.srv import Trigger
+
+from sleight_ros import convert
+from sleight_ros.nodes.base import ERROR, OK, RELIABLE, STATE, WARN, SleightNode, Throttle, run
+from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
+from sleight_ros.timing import Recent
+
+#: Share of a period by which the stamps of two ticks may be closer than a period.
+TICK_TOLERANCE = 0.25
+#: How long a tick waits for the wrist state that belongs to its joint state, s.
+PATIENCE = 0.003
+#: How often the node speaks while it cannot act, s.
+WAITING_PERIOD = 0.1
+STATE_NAMES = {PolicyTelemetry.IDLE: "idle", PolicyTelemetry.ENGAGED: "engaged", PolicyTelemetry.WAITING: "waiting"}
+
+
+class PolicyNode(SleightNode):
+    """Ticks on joint states (or on a timer) and publishes one command a tick, or none and the reason."""
+
+    def __init__(self) -> None:
+        super().__init__("policy_node")
+        self.text("bundle", "", "Folder of the policy bundle.")
+        self.text("hand", "shadow", "Hand table of the robot; the bundle must be made for it.")
+        self.text("task_frame", "world", "Name of the task frame.")
+        self.number(
+            "control_period", 1.0 / 60.0, 0.002, 0.2, "Period of the robot's control, s; the bundle's must equal it."
+        )
+        self.numbers("goal_position", [], "Where the object should go in the task frame, m; empty: as in the bundle.")
+        self.text("tick_source", "", "'joint_states' or 'timer' (this node's clock); empty: as in the bundle.")
+        defaults = AgeLimits()
+        self.number("joints_max_age", defaults.joints, 0.005, 10.0, "Age limit of joint states, s.")
+        self.number("wrist_max_age", defaults.wrist, 0.005, 10.0, "Age limit of wrist states, s.")
+        self.number("wrenches_max_age", defaults.wrenches, 0.005, 10.0, "Age limit of fingertip wrenches, s.")
+        self.number("object_max_age", defaults.object, 0.005, 10.0, "Age limit of the object estimate, s.")
+        self.number("sent_max_age", defaults.sent, 0.005, 10.0, "Age limit of bridge/sent once it has begun, s.")
+        self._warn = Throttle(self.get_logger().warning)
+        self._state, self._reason = PolicyTelemetry.IDLE, ""
+        self._sequence = 0
+        self._telemetry: Any = None
+
+    # Lifecycle -----------------------------------------------------------------------------------------------------
+
+    def setup(self) -> None:
+        """Load and verify the bundle, then create everything."""
+        path = self.value("bundle")
+        if not path:
+            raise SleightError("parameter 'bundle' is empty", remedy="give the folder of a policy bundle")
+        self._table = load_hand(self.value("hand"))
+        self._frame = self.value("task_frame")
+        bundle = load_bundle(Path(path), self._table, period=self.value("control_period"))
+        manifest = bundle.manifest
+        self._bundle_id = bundle.id
+        composition = manifest.composition
+        self._expert_names = list(getattr(composition, "expert_names", ()))
+        self._mask = list(getattr(composition, "mask", ()))
+        self._period = manifest.control.period
+        self._observation = ObservationBuilder(self._table, manifest.observation)
+        self._action = ActionSpec(self._table, manifest.action)
+        self._session = PolicySession(bundle)
+        names = {term.name for term in manifest.observation}
+        uses = {"wrenches"} if "fingertip_wrench" in names else set()
+        if any(term.provenance == "perception" for term in manifest.observation):
+            uses.add("object")
+        limits = AgeLimits(*(self.value(f"{n}_max_age") for n in ("joints", "wrist", "wrenches", "object", "sent")))
+        goal = np.array(self.vector("goal_position", 3) if self.value("goal_position") else manifest.task.goal)
+        margin = manifest.control.position_margin
+        self._inputs = PolicyInputs(
+            self._table, self._action, goal, self._frame, limits, uses=frozenset(uses), margin=margin
+        )
+        self._last_stamp = -1
+        self._pending_since = 0.0
+        self._pending = False
+        self._overruns = 0
+        self._tick_times = Recent()
+
+        self._telemetry = self.publish_on(PolicyTelemetry, "policy/telemetry", RELIABLE)
+        self._commands = self.publish_on(HandCommand, "policy/command", STATE)
+        # In this order: when several messages are waiting, the executor serves them so, and joint states tick.
+        self.listen(HandCommand, "bridge/sent", self._on_sent)
+        self.listen(ObjectEstimate, "object/estimate", self._on_object)
+        self.listen(Odometry, "wrist/odometry", self._on_wrist)
+        self.listen(FingertipWrenches, "fingertip_wrenches", self._on_wrenches)
+        self.listen(JointState, "joint_states", self._on_joints)
+        self.offer(Trigger, "policy/engage", self._on_engage)
+        self.offer(Trigger, "policy/release", self._on_release)
+        source = self.value("tick_source") or manifest.control.tick_source
+        if source not in ("joint_states", "timer"):
+            raise SleightError("parameter 'tick_source'", value=source, remedy="use 'joint_states' or 'timer'")
+        self._ticks_on_joints = source == "joint_states"
+        if not self._ticks_on_joints:
+            self.every(self._period, self._tick_if_active)
+        self._patience = self.every(PATIENCE, self._on_patience_lost)
+        self._patience.cancel()
+        self.every(WAITING_PERIOD, self._speak_while_waiting)
+        self._set_state(PolicyTelemetry.IDLE, "")
+
+    def start(self) -> None:
+        """Begin idle."""
+        self._set_state(PolicyTelemetry.IDLE, "")
+
+    def halt(self) -> None:
+        """Release the hand."""
+        self._release("deactivated")
+
+    def report(self) -> tuple[bytes, str, dict[str, str]]:
+        """State and timing for /diagnostics."""
+        if self._telemetry is None:
+            return OK, "not configured", {}
+        words = STATE_NAMES.get(self._state, "fault")
+        level = {PolicyTelemetry.WAITING: WARN, PolicyTelemetry.FAULT: ERROR}.get(self._state, OK)
+        values = {
+            "bundle": self._bundle_id,
+            "overruns": str(self._overruns),
+            "tick p99 (ms)": f"{1e3 * self._tick_times.percentile(99):.2f}",
+        }
+        return level, f"{words}: {self._reason}" if self._reason else words, values
+
+    def callback_failed(self, error: Exception) -> None:
+        """A bug in this node ends the engagement; the bridge then holds."""
+        self._set_state(PolicyTelemetry.FAULT, f"{type(error).__name__}: {error}"[:200])
+
+    # Messages ------------------------------------------------------------------------------------------------------
+
+    def _on_sent(self, msg: HandCommand) -> None:
+        self._inputs.take_sent(msg, time.monotonic())
+
+    def _on_object(self, msg: ObjectEstimate) -> None:
+        self._inputs.take_object(msg, time.monotonic())
+
+    def _on_wrist(self, msg: Odometry) -> None:
+        self._inputs.take_wrist(msg, time.monotonic())
+        self._tick_if_complete()
+
+    def _on_wrenches(self, msg: FingertipWrenches) -> None:
+        self._inputs.take_wrenches(msg, time.monotonic())
+        self._tick_if_complete()
+
+    def _on_joints(self, msg: JointState) -> None:
+        now = time.monotonic()
+        self._inputs.take_joints(msg, now)
+        if not self._ticks_on_joints or not self.active:
+            return
+        stamp = self._inputs.joints.stamp
+        since = stamp - self._last_stamp
+        if 0 <= since < (1.0 - TICK_TOLERANCE) * self._period * 1e9:
+            return
+        self._last_stamp = stamp
+        self._pending, self._pending_since = True, now
+        self._tick_if_complete()
+        if self._pending:
+            self._patience.reset()
+
+    def _tick_if_complete(self) -> None:
+        """Tick once wrist and wrenches of the joint state's moment are there as well."""
+        if self._pending and self._inputs.in_step(int(TICK_TOLERANCE * self._period * 1e9)):
+            self._patience.cancel()
+            self._pending = False
+            self._tick(self._pending_since)
+
+    def _on_patience_lost(self) -> None:
+        self._patience.cancel()
+        if self._pending:
+            self._pending = False
+            self._tick(self._pending_since)
+
+    def _tick_if_active(self) -> None:
+        if self.active:
+            self._tick(time.monotonic())
+
+    # Acting --------------------------------------------------------------------------------------------------------
+
+    def _tick(self, due: float) -> None:
+        if self._state in (PolicyTelemetry.IDLE, PolicyTelemetry.FAULT):
+            return
+        begin = time.monotonic()
+        complaint = self._inputs.complaint(begin)
+        if complaint:
+            self._set_state(PolicyTelemetry.WAITING, complaint)
+            return
+        observation = self._observation.compute(self._inputs.state())[0]
+        try:
+            result = self._session.act(observation)
+        except Exception as error:  # a refusal of ours, or whatever the inference engine raises
+            self._set_state(PolicyTelemetry.FAULT, f"inference failed: {error}"[:200])
+            return
+        yaw = np.array([self._inputs.canonical_yaw])
+        action = np.asarray(result.action, dtype=float)[None]
+        command = self._action.decode(action, yaw, self._inputs.last_targets[None])
+        self._sequence += 1
+        stamp = self.get_clock().now().to_msg()
+        state_stamp = convert.stamp_from_ns(self._inputs.joints.stamp)
+        self._commands.publish(
+            convert.command_msg(
+                self._table.actuated_joint_names,
+                command.joint_targets[0],
+                command.wrist_twist[0],
+                frame=self._frame,
+                stamp=stamp,
+                state_stamp=state_stamp,
+                sequence=self._sequence,
+                bundle_id=self._bundle_id,
+            )
+        )
+        end = time.monotonic()
+        self._tick_times.add(end - begin)
+        self._overruns += end - due > self._period
+        self._set_state(PolicyTelemetry.ENGAGED, "", speak=False)
+        self._speak(result, observation, end - begin)
+
+    def _set_state(self, state: int, reason: str, *, speak: bool = True) -> None:
+        changed = state != self._state
+        self._state, self._reason = state, reason
+        if state in (PolicyTelemetry.WAITING, PolicyTelemetry.FAULT):
+            self._warn(f"no command: {reason}")
+        elif changed:
+            self.get_logger().info(STATE_NAMES[state])
+        if speak and (changed or state == PolicyTelemetry.WAITING) and self._telemetry is not None:
+            self._speak()
+
+    def _speak_while_waiting(self) -> None:
+        """Without joint states nothing ticks: the reason must be heard nevertheless."""
+        if self._state in (PolicyTelemetry.ENGAGED, PolicyTelemetry.WAITING):
+            complaint = self._inputs.complaint(time.monotonic())
+            if complaint:
+                self._set_state(PolicyTelemetry.WAITING, complaint)
+
+    def _speak(
+        self, result: PolicyOutput | None = None, observation: np.ndarray | None = None, tick: float = 0.0
+    ) -> None:
+        msg = PolicyTelemetry()
+        msg.header.stamp = self.get_clock().now().to_msg()
+        msg.header.frame_id = self._frame
+        msg.sequence, msg.bundle_id = self._sequence, self._bundle_id
+        msg.state, msg.reason = self._state, self._reason
+        msg.tick_time, msg.overruns = tick, self._overruns
+        msg.expert_names, msg.mask = self._expert_names, self._mask
+        if result is not None and observation is not None:
+            msg.inference_time = result.inference_time
+            msg.action, msg.observation = _floats(result.action), _floats(observation)
+            if result.expert_weights is not None:
+                msg.expert_weights = _floats(result.expert_weights)
+            if result.residual is not None:
+                msg.residual = _floats(result.residual)
+        self._telemetry.publish(msg)
+
+    # Services ------------------------------------------------------------------------------------------------------
+
+    def _on_engage(self, _request: Any, response: Any) -> Any:
+        now = time.monotonic()
+        complaint = "the node is not active" if not self.active else self._inputs.complaint(now, engaged=False)
+        if complaint:
+            response.success, response.message = False, complaint
+            return response
+        self._inputs.engage(now)
+        self._overruns = 0
+        self._set_state(PolicyTelemetry.ENGAGED, "")
+        response.success, response.message = True, f"engaged {self._bundle_id}"
+        return response
+
+    def _on_release(self, _request: Any, response: Any) -> Any:
+        self._release("released")
+        response.success, response.message = True, "released"
+        return response
+
+    def _release(self, why: str) -> None:
+        """Tell the bridge that no more commands come: a command without bundle and joints."""
+        if self._telemetry is None:
+            return
+        self._set_state(PolicyTelemetry.IDLE, "")
+        farewell = HandCommand()
+        farewell.header.stamp = self.get_clock().now().to_msg()
+        farewell.header.frame_id = self._frame
+        self._commands.publish(farewell)
+        self.get_logger().info(why)
+
+
+def _floats(values: Any) -> array:
+    return array("f", np.ascontiguousarray(values, dtype=np.float32).tobytes())
+
+
+def main() -> int:
+    """Run the node."""
+    return run(PolicyNode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

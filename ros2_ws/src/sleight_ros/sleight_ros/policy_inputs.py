@@ -1,0 +1,239 @@
+"""What the policy knows at a tick: the newest message of every source, checked, and put together as a RobotState."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from nav_msgs.msg import Odometry
+from sensor_msgs.msg import JointState
+from sleight_core.action.spec import ActionSpec, Command
+from sleight_core.hand import HandTable
+from sleight_core.observation import RobotState
+from sleight_core.rotations import quat_yaw_of_axis
+from sleight_core.safety import JointLimits
+from sleight_core.safety.limits import DEFAULT_MARGIN
+from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate
+
+from sleight_ros import convert
+
+
+@dataclass
+class Source:
+    """Bookkeeping of one topic.
+
+    Attributes:
+        name: Topic, for messages.
+        age_limit: Largest age of the newest usable message, and longest standstill of the stamp, s.
+        stamp: Stamp of the newest message, ns; -1 before the first.
+        received: When it came, s.
+        changed: When the stamp last moved forward, s.
+        problem: Why the newest message cannot be used, "" when it can.
+    """
+
+    name: str
+    age_limit: float
+    stamp: int = -1
+    received: float = -np.inf
+    changed: float = -np.inf
+    problem: str = ""
+
+    def note(self, stamp: int, now: float, problem: str) -> None:
+        """Take note of a message; one older than the newest is a problem of its own."""
+        if stamp < self.stamp:
+            problem = problem or f"stamp went back by {(self.stamp - stamp) * 1e-9:.3f} s"
+        if stamp != self.stamp:
+            self.changed = now
+        self.stamp, self.received, self.problem = stamp, now, problem
+
+    def complaint(self, now: float) -> str:
+        """Why this source cannot be used now, "" when it can."""
+        if self.stamp < 0:
+            return f"nothing on {self.name} yet"
+        if self.problem:
+            return f"{self.name}: {self.problem}"
+        age = now - self.received
+        if age > self.age_limit:
+            return f"{self.name} is {age * 1e3:.0f} ms old (limit {self.age_limit * 1e3:.0f} ms)"
+        if now - self.changed > self.age_limit:
+            return f"{self.name} repeats the same stamp"
+        return ""
+
+
+@dataclass(frozen=True)
+class AgeLimits:
+    """Largest ages, s: two control periods or 50 ms for the robot's state, three camera periods for the object."""
+
+    joints: float = 0.05
+    wrist: float = 0.05
+    wrenches: float = 0.05
+    object: float = 0.25
+    sent: float = 0.1
+
+
+class PolicyInputs:
+    """Collects the policy's sources.
+
+    Args:
+        table: The hand.
+        action: The bundle's action, for turning what was sent into `last_action`.
+        goal: Where the object should go in the task frame (3,), m.
+        frame: Name of the task frame.
+        limits: Largest ages.
+        uses: Names of the sources that the bundle's observation needs: any of "object" and "wrenches".
+        margin: Distance to the joint limits that was kept in training, rad.
+    """
+
+    def __init__(
+        self,
+        table: HandTable,
+        action: ActionSpec,
+        goal: np.ndarray,
+        frame: str,
+        limits: AgeLimits | None = None,
+        *,
+        uses: frozenset[str] = frozenset({"object", "wrenches"}),
+        margin: float = DEFAULT_MARGIN,
+    ) -> None:
+        limits = limits or AgeLimits()
+        self.table = table
+        self.action = action
+        self.goal = np.asarray(goal, dtype=float)
+        self._limits = JointLimits.from_table(table, margin=margin)
+        self.frame = frame
+        self.joints = Source("joint_states", limits.joints)
+        self.wrist = Source("wrist/odometry", limits.wrist)
+        self.wrenches = Source("fingertip_wrenches", limits.wrenches)
+        self.object = Source("object/estimate", limits.object)
+        self.sent = Source("bridge/sent", limits.sent)
+        self._required = [self.joints, self.wrist]
+        self._required += [
+            source for key, source in (("wrenches", self.wrenches), ("object", self.object)) if key in uses
+        ]
+        self._reader = convert.JointReader(table.joint_names)
+        count, fingers = len(table.joint_names), len(table.finger_names)
+        self._joint_pos, self._joint_vel = np.zeros(count), np.zeros(count)
+        self._wrist = convert.WristReading(np.zeros(3), np.array([1.0, 0, 0, 0]), np.zeros(3), np.zeros(3), frame)
+        self._wrenches = np.zeros((fingers, 6))
+        self._object_pos = np.zeros(3)
+        self._canonical_yaw = 0.0
+        self._last_action = np.zeros(action.size)
+        self._sent_targets: np.ndarray | None = None
+
+    def take_joints(self, msg: JointState, now: float) -> None:
+        """Take a joint state; `now` is the monotonic clock, s, here and below."""
+        reading = self._reader.read(msg)
+        problem = reading.describe(self.table.joint_names)
+        self.joints.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        if not problem:
+            self._joint_pos, self._joint_vel = reading.position, reading.velocity
+
+    def take_wrist(self, msg: Odometry, now: float) -> None:
+        """Take a wrist state."""
+        reading = convert.read_odometry(msg)
+        problem = reading.problem
+        if not problem and reading.frame != self.frame:
+            problem = f"in frame '{reading.frame}' instead of '{self.frame}'"
+        self.wrist.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        if not problem:
+            self._wrist = reading
+
+    def take_wrenches(self, msg: FingertipWrenches, now: float) -> None:
+        """Take fingertip wrenches."""
+        reading = convert.read_wrenches(msg, self.table.finger_names)
+        self.wrenches.note(convert.stamp_to_ns(msg.header.stamp), now, reading.problem)
+        if not reading.problem:
+            self._wrenches = reading.wrenches
+
+    def take_object(self, msg: ObjectEstimate, now: float) -> None:
+        """Take an estimate; one without an object does not replace the last good one, whose age then runs out."""
+        if msg.reason != ObjectEstimate.OK:
+            if self.object.stamp < 0 or self.object.problem:
+                self.object.note(convert.stamp_to_ns(msg.header.stamp), now, f"perception gives reason {msg.reason}")
+            return
+        pos = convert.vector_from_msg(msg.position)
+        problem = "" if np.isfinite(pos).all() else "position is not finite"
+        if not problem and msg.header.frame_id != self.frame:
+            problem = f"in frame '{msg.header.frame_id}' instead of '{self.frame}'"
+        # After a time without the object the stamp may have been noted by a refusal already.
+        self.object.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        if not problem:
+            self._object_pos = pos
+
+    def take_sent(self, msg: HandCommand, now: float) -> None:
+        """Take what the bridge sent: after safety, it is the policy's last action."""
+        targets = convert.read_targets(list(msg.joint_names), msg.positions, self.table.actuated_joint_names)
+        twist = convert.twist_from_msg(msg)
+        good = targets.complete and bool(np.isfinite(twist).all())
+        self.sent.note(convert.stamp_to_ns(msg.header.stamp), now, "" if good else "not a complete, finite command")
+        if not good:
+            return
+        before = targets.positions if self._sent_targets is None else self._sent_targets
+        command = Command(targets.positions[None], twist[None])
+        yaw = np.array([self._canonical_yaw])
+        self._last_action = self.action.encode(command, yaw, before[None])[0]
+        self._sent_targets = targets.positions
+
+    def engage(self, now: float) -> None:
+        """Begin an engagement: the canonical frame is the hand's heading now, and nothing was sent yet.
+
+        The first `last_action` is, as in simulation, the measured pose inside the limits with a resting wrist.
+        """
+        self._canonical_yaw = float(quat_yaw_of_axis(self._wrist.quat, 0))
+        rest = self._limits.clip(self._joint_pos[self.table.actuated_index])[None]
+        yaw = np.array([self._canonical_yaw])
+        self._last_action = self.action.encode(Command(rest, np.zeros((1, 6))), yaw, rest)[0]
+        self._sent_targets = None
+        self.sent = Source(self.sent.name, self.sent.age_limit)
+
+    @property
+    def canonical_yaw(self) -> float:
+        """Heading of the hand at engagement, rad."""
+        return self._canonical_yaw
+
+    @property
+    def last_targets(self) -> np.ndarray:
+        """Joint targets last sent, or the measured joints before anything was sent, (A,) rad."""
+        if self._sent_targets is not None:
+            return self._sent_targets
+        return self._limits.clip(self._joint_pos[self.table.actuated_index])
+
+    def complaint(self, now: float, *, engaged: bool = True) -> str:
+        """Why the policy cannot act now, "" when it can.
+
+        Args:
+            now: Monotonic clock, s.
+            engaged: Whether an engagement is running; before it, nothing need have been sent.
+        """
+        for source in self._required:
+            reason = source.complaint(now)
+            if reason:
+                return reason
+        if not engaged:
+            return ""
+        # Before the bridge is armed nothing is sent; once it has sent, it must go on, or last_action is a lie.
+        if self.sent.stamp >= 0:
+            return self.sent.complaint(now)
+        return ""
+
+    def in_step(self, slop: int) -> bool:
+        """Whether wrist and wrenches are at most `slop` ns older than the joint state: a tick can use them together."""
+        oldest = self.joints.stamp - slop
+        return self.wrist.stamp >= oldest and (self.wrenches not in self._required or self.wrenches.stamp >= oldest)
+
+    def state(self) -> RobotState:
+        """The state of the newest messages, a batch of one, in the task frame."""
+        wrist = self._wrist
+        return RobotState(
+            joint_pos=self._joint_pos[None],
+            joint_vel=self._joint_vel[None],
+            wrist_pos=wrist.pos[None],
+            wrist_quat=wrist.quat[None],
+            wrist_linvel=wrist.linvel[None],
+            wrist_angvel=wrist.angvel[None],
+            fingertip_wrench=self._wrenches[None],
+            canonical_yaw=np.array([self._canonical_yaw]),
+            last_action=self._last_action[None],
+            object_pos=self._object_pos[None],
+            goal_pos=self.goal[None],
+        )

@@ -1,0 +1,150 @@
+"""One tabletop world in MuJoCo, stepped a physics step at a time, that looks like a robot driver from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import mujoco
+import numpy as np
+from sleight_core.hand import HandTable
+from sleight_core.rotations import quat_multiply, quat_rotate, yaw_quat
+from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.tasks.grasp.env import PALM_DOWN
+from sleight_sim.tasks.grasp.metrics import GraspMetrics
+from sleight_sim.tasks.grasp.start import aligned_yaw, pose_minor_axes, pose_probabilities
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT, SolverOptions, build_model
+
+WRIST_AXES = ("vx", "vy", "vz", "wx", "wy", "wz")
+
+
+@dataclass(frozen=True)
+class RobotReading:
+    """What the robot's own sensors say, task frame.
+
+    Attributes:
+        joint_pos, joint_vel: (J,) rad, rad/s, in the order of the table's `joint_names`.
+        wrist_pos, wrist_quat, wrist_linvel, wrist_angvel: Pose (wxyz) and velocity of the root body.
+        wrenches: (F, 6) N and N m in the distal bodies' frames.
+    """
+
+    joint_pos: np.ndarray
+    joint_vel: np.ndarray
+    wrist_pos: np.ndarray
+    wrist_quat: np.ndarray
+    wrist_linvel: np.ndarray
+    wrist_angvel: np.ndarray
+    wrenches: np.ndarray
+
+
+class TabletopWorld:
+    """Hand, table and one object, with the timing and the starts of the grasp task.
+
+    Args:
+        table: The hand.
+        config: The task.
+        thing: The first object.
+    """
+
+    def __init__(self, table: HandTable, config: GraspTaskConfig, thing: ObjectSpec) -> None:
+        self.table = table
+        self.config = config
+        self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
+        self.goal = np.asarray(config.goal)
+        self._models: dict[str, mujoco.MjModel] = {}
+        self.load(thing)
+
+    @property
+    def timestep(self) -> float:
+        """Physics step, s."""
+        return self.config.control_period / self.config.substeps
+
+    def model_for(self, thing: ObjectSpec) -> mujoco.MjModel:
+        """The compiled world of an object; compiled once."""
+        if thing.name not in self._models:
+            options = SolverOptions(timestep=self.timestep, elliptic=self.config.cone == "elliptic")
+            self._models[thing.name] = build_model(self.table, thing, options)
+        return self._models[thing.name]
+
+    def load(self, thing: ObjectSpec) -> None:
+        """Put another object on the table; follow with `reset`."""
+        self.thing = thing
+        self.model = model = self.model_for(thing)
+        self.data = mujoco.MjData(model)
+        table = self.table
+        joints = [model.joint(name) for name in table.joint_names]
+        self._joint_qpos = np.array([int(joint.qposadr[0]) for joint in joints])
+        self._joint_qvel = np.array([int(joint.dofadr[0]) for joint in joints])
+        self._wrist_qpos, self._wrist_qvel = (
+            int(a[0]) for a in (model.joint("wrist").qposadr, model.joint("wrist").dofadr)
+        )
+        self._object_qpos = int(model.joint("object").qposadr[0])
+        self._wrist_ctrl = np.array([model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
+        self._joint_ctrl = np.array([model.actuator(f"act_{name}").id for name in table.actuated_joint_names])
+        self._wrench_at = int(model.sensor(f"{table.finger_names[0]}_force").adr[0])
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Draw a start as the task does: a stable pose of the object, dropped near the centre, the hand across it."""
+        config, table, data = self.config, self.table, self.data
+        mujoco.mj_resetData(self.model, data)
+        poses = self.thing.stable_poses
+        k = rng.choice(len(poses), p=pose_probabilities(self.thing, config.poses))
+        turn = rng.uniform(-np.pi, np.pi)
+        minor = pose_minor_axes(self.thing)[k] + turn if config.start_yaw == "aligned" else np.nan
+        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng)[0]
+        o, w = self._object_qpos, self._wrist_qpos
+        data.qpos[o : o + 2] = rng.uniform(-config.object_xy, config.object_xy, 2)
+        data.qpos[o + 2] = TABLE_HEIGHT + max(config.start_height, poses.heights[k] + 0.002)
+        data.qpos[o + 3 : o + 7] = quat_multiply(yaw_quat(np.asarray(turn)), poses.quats[k])
+        data.qpos[w : w + 2] = rng.uniform(-config.wrist_xy, config.wrist_xy, 2)
+        data.qpos[w + 2] = TABLE_HEIGHT + config.wrist_height
+        data.qpos[w + 3 : w + 7] = quat_multiply(yaw_quat(np.asarray(yaw)), PALM_DOWN)
+        joints = np.clip(np.zeros(len(table.joint_names)), table.lower, table.upper)
+        data.qpos[self._joint_qpos] = joints
+        data.ctrl[self._joint_ctrl] = joints[table.actuated_index]
+        data.ctrl[self._wrist_ctrl] = 0.0
+        mujoco.mj_forward(self.model, data)
+        self.metrics.reset(np.array([0]))
+
+    def command_joints(self, targets: np.ndarray) -> None:
+        """Set the joint targets (A,) rad."""
+        self.data.ctrl[self._joint_ctrl] = targets
+
+    def command_twist(self, twist: np.ndarray) -> None:
+        """Set the wrist twist (6,) in the task frame, m/s and rad/s."""
+        self.data.ctrl[self._wrist_ctrl] = twist
+
+    def step(self) -> None:
+        """Advance one physics step."""
+        mujoco.mj_step(self.model, self.data)
+
+    def count(self) -> None:
+        """Take one control step into the episode's success figures."""
+        pos = self.object_pose()[0]
+        distance = np.array([np.linalg.norm(pos - self.goal)])
+        self.metrics.update(distance, np.array([pos[2] - TABLE_HEIGHT]))
+
+    def read(self) -> RobotReading:
+        """Copy what the robot's sensors say now."""
+        q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
+        wrist_quat = q[w + 3 : w + 7].copy()
+        fingers = len(self.table.finger_names)
+        return RobotReading(
+            joint_pos=q[self._joint_qpos],
+            joint_vel=v[self._joint_qvel],
+            wrist_pos=q[w : w + 3].copy(),
+            wrist_quat=wrist_quat,
+            wrist_linvel=v[u : u + 3].copy(),
+            wrist_angvel=quat_rotate(wrist_quat, v[u + 3 : u + 6].copy()),
+            wrenches=self.data.sensordata[self._wrench_at : self._wrench_at + 6 * fingers].reshape(fingers, 6).copy(),
+        )
+
+    def object_pose(self) -> tuple[np.ndarray, np.ndarray]:
+        """True position (3,) m and orientation (4,) wxyz of the object."""
+        o = self._object_qpos
+        return self.data.qpos[o : o + 3].copy(), self.data.qpos[o + 3 : o + 7].copy()
+
+    @property
+    def finite(self) -> bool:
+        """Whether the physics is still sane."""
+        return bool(np.isfinite(self.data.qpos).all())

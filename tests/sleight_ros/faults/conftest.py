@@ -1,0 +1,78 @@
+"""One running graph at a time, shared by all tests that want the same one, and the matrix that they fill."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("onnx")
+
+from ..checker import assert_said
+from ..rig import PERIOD, Rig
+from .matrix import Matrix
+from .traps import trap_bundle
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Iterator[Matrix]:
+    matrix = Matrix(PERIOD, 1.5 * PERIOD)
+    yield matrix
+    matrix.write()
+
+
+class Graphs:
+    """Keeps one graph running and replaces it when another kind is wanted."""
+
+    def __init__(self, matrix: Matrix, folder: Callable[[str], Path]) -> None:
+        self._matrix, self._folder = matrix, folder
+        self._kind, self._rig = "", None
+
+    def get(self, kind: str, make: Callable[[Path], Any]) -> Any:
+        if kind != self._kind:
+            self.close()
+            self._rig = make(self._folder(kind)).__enter__()
+            self._kind = kind
+        return self._rig
+
+    def close(self) -> None:
+        """End the graph, and let what it sent be proven safe."""
+        rig, self._rig, self._kind = self._rig, None, ""
+        if rig is None:
+            return
+        rig.__exit__(None, None, None)
+        monitor = rig.robot.monitor
+        self._matrix.messages += monitor.messages
+        self._matrix.unsafe += len(monitor.violations)
+        monitor.check()
+        assert_said(rig.robot.heard)
+
+
+@pytest.fixture(scope="session")
+def graphs(matrix: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphs]:
+    graphs = Graphs(matrix, tmp_path_factory.mktemp)
+    with contextlib.closing(graphs):
+        yield graphs
+
+
+@pytest.fixture
+def rig(graphs: Graphs) -> Iterator[Rig]:
+    """Bridge and policy around a double that estimates the object itself."""
+    rig = graphs.get("blind", lambda folder: Rig(folder, make_bundle=trap_bundle))
+    yield rig
+    rig.heal()
+    rig.robot.monitor.check()
+
+
+@pytest.fixture
+def seeing(graphs: Graphs) -> Iterator[Rig]:
+    """The same with perception on the double's camera."""
+    pytest.importorskip("open3d")
+    rig = graphs.get("seeing", lambda folder: Rig(folder, perception=True))
+    yield rig
+    rig.heal()
+    rig.robot.monitor.check()
