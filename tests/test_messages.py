@@ -37,7 +37,7 @@ def test_reasons_are_numbered_without_gaps() -> None:
     assert list(split_safety()[1].values()) == list(range(len(ReasonCode)))
 
 
-@pytest.mark.parametrize("message", ["SafetyStatus", "ObjectEstimate", "PolicyTelemetry"])
+@pytest.mark.parametrize("message", ["SafetyStatus", "ObjectEstimate", "PolicyTelemetry", "SkillOutcome", "SkillState"])
 def test_built_constants_are_those_of_the_file(message: str) -> None:
     built = getattr(pytest.importorskip("sleight_msgs.msg"), message)
     rows = constants(message)
