@@ -1,9 +1,11 @@
 """`sleight doctor`: a row a check, a remedy for each that fails, exit status 1 when something needed is missing."""
 
+import json
 from pathlib import Path
 
 import pytest
 from sleight_core.cli import doctor
+from sleight_core.errors import SleightError
 from typer.testing import CliRunner
 
 
@@ -45,3 +47,41 @@ def test_exit_status(monkeypatch: pytest.MonkeyPatch, needed: bool, status: int)
     result = CliRunner().invoke(doctor.app, [])
     assert result.exit_code == status
     assert "a [b]" in result.output and "fetch [it]" in result.output
+
+
+def test_json_has_a_row_a_check_with_its_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [doctor.Finding("a", True, "there", "no"), doctor.Finding("c", False, "gone", "fetch it", needed=False)]
+    monkeypatch.setattr(doctor, "all_checks", lambda: [lambda: rows])
+    result = CliRunner().invoke(doctor.app, ["--json"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == [
+        {"name": "a", "status": "ok", "detail": "there", "remedy": ""},
+        {"name": "c", "status": "warn", "detail": "gone", "remedy": "fetch it"},
+    ]
+
+
+def test_a_profile_adds_its_checks_and_a_bundle_needs_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def check(name: str, *arguments: str) -> list[doctor.Finding]:
+        asked.append((name, *arguments))
+        return [doctor.Finding(name, name != "robot", "seen", "mend it")]
+
+    monkeypatch.setattr(doctor, "all_checks", list)
+    monkeypatch.setattr(doctor, "check_with_ros", check)
+    result = CliRunner().invoke(doctor.app, ["--profile", "p", "--bundle", "b"])
+    assert result.exit_code == 1 and "mend it" in result.output
+    assert sorted(asked) == [
+        ("cameras", "--profile", "p"),
+        ("ports", "--profile", "p"),
+        ("robot", "--profile", "p", "--bundle", "b"),
+    ]
+    assert isinstance(CliRunner().invoke(doctor.app, ["--bundle", "b"]).exception, SleightError)
+
+
+def test_a_check_that_cannot_run_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    (found,) = doctor.check_with_ros("cameras", "--profile", "no such profile")
+    assert not found.good and "no such profile" in found.detail
+    monkeypatch.setattr(doctor, "TIMEOUT", 0.0)
+    (found,) = doctor.check_with_ros("dds")
+    assert found.status == "fail" and "no answer" in found.detail

@@ -75,7 +75,7 @@ def test_the_page_needs_nothing_else(demo):
 
 def test_the_recording_holds_every_small_topic_and_thinned_clouds(demo):
     from rosbags.highlevel import AnyReader
-    from sleight_ros.demo.typestore import sleight_typestore
+    from sleight_ros.recording.typestore import sleight_typestore
 
     with AnyReader([demo[0] / "results" / "bag"], default_typestore=sleight_typestore()) as reader:
         counts = {topic: info.msgcount for topic, info in reader.topics.items()}

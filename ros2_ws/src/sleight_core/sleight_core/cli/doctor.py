@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sleight_core.environment import WATCHED, foreign_ros, has_ros_wheels
+from sleight_core.errors import SleightError
 
 app = typer.Typer(help=__doc__, add_completion=False)
 
@@ -61,6 +64,11 @@ class Finding:
     detail: str
     remedy: str = ""
     needed: bool = True
+
+    @property
+    def status(self) -> str:
+        """In one word: "ok", "warn" (Sleight works without it) or "fail"."""
+        return "ok" if self.good else "fail" if self.needed else "warn"
 
 
 def check_python() -> Finding:
@@ -166,6 +174,38 @@ def check_bundles() -> Finding:
     return Finding("bundles", True, ", ".join(bundle.name for bundle in bundles))
 
 
+def check_with_ros(name: str, *arguments: str) -> list[Finding]:
+    """Run one of the checks of `sleight_ros.checks`, which needs ROS and so a process of its own.
+
+    Args:
+        name: The check.
+        arguments: Its options.
+    """
+    command = [sys.executable, "-m", "sleight_ros.checks", name, *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    except subprocess.TimeoutExpired:
+        return [Finding(name, False, f"no answer within {TIMEOUT:.0f} s", "end other ROS processes and try again")]
+    lines = (result.stdout if result.returncode == 0 else result.stderr).strip().splitlines() or ["no message"]
+    try:
+        rows = json.loads(lines[-1])
+        return [
+            Finding(row["name"], row["status"] == "ok", row["detail"], row["remedy"], row["status"] != "warn")
+            for row in rows
+        ]
+    except (ValueError, TypeError, KeyError):
+        return [Finding(name, False, lines[-1], "see the line on rclpy" if "rclpy" in lines[-1] else "")]
+
+
+def robot_checks(profile: str, bundle: Path | None) -> list[Callable[[], list[Finding]]]:
+    """Checks of a robot, as its profile describes it, and of a bundle against it."""
+    given = ["--profile", profile]
+    checks = [lambda: check_with_ros("cameras", *given), lambda: check_with_ros("ports", *given)]
+    if bundle is not None:
+        checks.insert(0, lambda: check_with_ros("robot", *given, "--bundle", str(bundle)))
+    return checks
+
+
 def policies_folder() -> Path:
     """Return `policies/` of the working directory, or of the checkout that this file belongs to."""
     here = Path.cwd() / "policies"
@@ -173,7 +213,7 @@ def policies_folder() -> Path:
     return here if here.is_dir() or not checkout.is_dir() else checkout
 
 
-def all_checks() -> list[Callable[[], Finding]]:
+def all_checks() -> list[Callable[[], Finding | list[Finding]]]:
     """Return the checks in the order of the report."""
     ros = "run 'make setup'" if has_ros_wheels() else "run 'make setup', or source your ROS 2 (/opt/ros/.../setup.bash)"
     train = "run 'make setup EXTRAS=train' to train; nothing else needs it"
@@ -190,38 +230,55 @@ def all_checks() -> list[Callable[[], Finding]]:
         check_rendering,
         lambda: check_module("torch", train, needed=False),
         check_bundles,
+        lambda: check_with_ros("dds"),
+        lambda: check_with_ros("realtime"),
     ]
 
 
-def guarded(check: Callable[[], Finding]) -> Finding:
+def guarded(check: Callable[[], Finding | list[Finding]]) -> list[Finding]:
     """Run one check; one that fails to run is a finding too."""
     try:
-        return check()
+        found = check()
     except (OSError, subprocess.SubprocessError) as error:
-        return Finding(getattr(check, "__name__", "check"), False, str(error), "")
+        return [Finding(getattr(check, "__name__", "check"), False, str(error), "")]
+    return found if isinstance(found, list) else [found]
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    profile: Annotated[str, typer.Option(help="Also check this robot: its cameras, ports, and a bundle.")] = "",
+    bundle: Annotated[Path | None, typer.Option(help="Does this bundle fit the profile's robot?")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
     """Check that this machine has what Sleight needs; exits 1 when something needed is missing."""
-    checks = all_checks()
+    if bundle is not None and not profile:
+        raise SleightError("--bundle needs --profile", remedy="say which robot it is for, such as --profile shadow_sim")
+    checks: list[Callable[[], Finding | list[Finding]]] = [*all_checks()]
+    if profile:
+        checks += robot_checks(profile, bundle)
     with ThreadPoolExecutor(max_workers=2) as pool:
-        findings = list(pool.map(guarded, checks))
+        findings = [finding for found in pool.map(guarded, checks) for finding in found]
+    if as_json:
+        print(json.dumps([_as_row(found) for found in findings], indent=2))
+    else:
+        _print(findings)
+    missing = [found.name for found in findings if found.status == "fail"]
+    if missing:
+        print(f"sleight doctor: {len(missing)} missing: {', '.join(missing)}", file=sys.stderr)
+        raise typer.Exit(1)
+
+
+def _as_row(found: Finding) -> dict[str, str]:
+    remedy = "" if found.good else found.remedy
+    return {"name": found.name, "status": found.status, "detail": found.detail, "remedy": remedy}
+
+
+def _print(findings: list[Finding]) -> None:
     table = Table(show_edge=False, pad_edge=False)
     for column in ("", "check", "found", "remedy"):
         table.add_column(column, overflow="fold")
     for found in findings:
-        mark = (
-            Text("ok", "green")
-            if found.good
-            else Text("MISSING", "bold red")
-            if found.needed
-            else Text("absent", "yellow")
-        )
+        mark = Text(found.status, {"ok": "green", "warn": "yellow", "fail": "bold red"}[found.status])
         # Text, not markup: paths and messages may hold square brackets.
         table.add_row(mark, Text(found.name), Text(found.detail), Text("" if found.good else found.remedy))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
-    missing = [found.name for found in findings if found.needed and not found.good]
-    if missing:
-        print(f"sleight doctor: {len(missing)} missing: {', '.join(missing)}", file=sys.stderr)
-        raise typer.Exit(1)

@@ -12,7 +12,7 @@ from sleight_core.hand import HandTable
 from sleight_core.safety import ReasonCode, SafetyState
 
 from sleight_ros.audit import Audit, audit_joints, audit_twists
-from sleight_ros.demo.typestore import sleight_typestore
+from sleight_ros.recording.typestore import sleight_typestore
 
 #: Two sent commands further apart than this many periods belong to different streams (an episode's end, a hold).
 STREAM_GAP = 4.0

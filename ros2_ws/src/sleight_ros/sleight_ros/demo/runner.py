@@ -28,23 +28,6 @@ from sleight_ros.profiles import profile_path
 START_TIMEOUT = 60.0
 #: Time for the dropped object to come to rest before the policy is engaged, s.
 SETTLE = 0.6
-TOPICS = (
-    "joint_states",
-    "wrist/odometry",
-    "fingertip_wrenches",
-    "object/estimate",
-    "object/cloud",
-    "camera/*/points",
-    "policy/command",
-    "policy/telemetry",
-    "bridge/sent",
-    "bridge/status",
-    "hand_controller/joint_trajectory",
-    "wrist_controller/twist",
-    "sim/state",
-)
-#: One recorded cloud of a topic every so often, s.
-CLOUD_PERIOD = 1.0
 
 Report = Callable[[str, int], None]
 
@@ -176,7 +159,7 @@ def start_graph(graph: Processes, settings: DemoSettings, things: list[Thing], *
     out = settings.out
     profile = profile_path(settings.profile)
     entries = list(dict.fromkeys(thing.entry for thing in things))
-    recorder = [sys.executable, "-m", "sleight_ros.demo.recorder", str(out / "bag"), str(CLOUD_PERIOD), *TOPICS]
+    recorder = [sys.executable, "-m", "sleight_ros.recording", str(out), "--name", "bag"]
     if record:
         graph.start("recorder", recorder, niceness=5)
     graph.node(

@@ -11,17 +11,16 @@ from typing import Any
 import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState
-from sleight_core.action.spec import ActionSpec
-from sleight_core.bundle import PolicyOutput, PolicySession, load_bundle
+from sleight_core.bundle import PolicyOutput, load_bundle
 from sleight_core.errors import SleightError
-from sleight_core.observation import ObservationBuilder
 from sleight_description import load_hand
 from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate, PolicyTelemetry
 from std_srvs.srv import Trigger
 
 from sleight_ros import convert
 from sleight_ros.nodes.base import ERROR, OK, RELIABLE, STATE, WARN, SleightNode, Throttle, run
-from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
+from sleight_ros.policy_inputs import AgeLimits
+from sleight_ros.policy_step import PolicyStep
 from sleight_ros.timing import Recent
 
 #: Share of a period by which the stamps of two ticks may be closer than a period.
@@ -69,23 +68,11 @@ class PolicyNode(SleightNode):
         bundle = load_bundle(Path(path), self._table, period=self.value("control_period"))
         manifest = bundle.manifest
         self._bundle_id = bundle.id
-        composition = manifest.composition
-        self._expert_names = list(getattr(composition, "expert_names", ()))
-        self._mask = list(getattr(composition, "mask", ()))
         self._period = manifest.control.period
-        self._observation = ObservationBuilder(self._table, manifest.observation)
-        self._action = ActionSpec(self._table, manifest.action)
-        self._session = PolicySession(bundle)
-        names = {term.name for term in manifest.observation}
-        uses = {"wrenches"} if "fingertip_wrench" in names else set()
-        if any(term.provenance == "perception" for term in manifest.observation):
-            uses.add("object")
+        self._step = PolicyStep(bundle, self._table)
         limits = AgeLimits(*(self.value(f"{n}_max_age") for n in ("joints", "wrist", "wrenches", "object", "sent")))
-        goal = np.array(self.vector("goal_position", 3) if self.value("goal_position") else manifest.task.goal)
-        margin = manifest.control.position_margin
-        self._inputs = PolicyInputs(
-            self._table, self._action, goal, self._frame, limits, uses=frozenset(uses), margin=margin
-        )
+        goal = self.vector("goal_position", 3) if self.value("goal_position") else None
+        self._inputs = self._step.make_inputs(goal, self._frame, limits)
         self._last_stamp = -1
         self._pending_since = 0.0
         self._pending = False
@@ -196,15 +183,13 @@ class PolicyNode(SleightNode):
         if complaint:
             self._set_state(PolicyTelemetry.WAITING, complaint)
             return
-        observation = self._observation.compute(self._inputs.state())[0]
+        observation = self._step.observe(self._inputs)
         try:
-            result = self._session.act(observation)
+            result = self._step.act(observation)
         except Exception as error:  # a refusal of ours, or whatever the inference engine raises
             self._set_state(PolicyTelemetry.FAULT, f"inference failed: {error}"[:200])
             return
-        yaw = np.array([self._inputs.canonical_yaw])
-        action = np.asarray(result.action, dtype=float)[None]
-        command = self._action.decode(action, yaw, self._inputs.last_targets[None])
+        command = self._step.command(result.action, self._inputs)
         self._sequence += 1
         stamp = self.get_clock().now().to_msg()
         state_stamp = convert.stamp_from_ns(self._inputs.joints.stamp)
@@ -252,7 +237,7 @@ class PolicyNode(SleightNode):
         msg.sequence, msg.bundle_id = self._sequence, self._bundle_id
         msg.state, msg.reason = self._state, self._reason
         msg.tick_time, msg.overruns = tick, self._overruns
-        msg.expert_names, msg.mask = self._expert_names, self._mask
+        msg.expert_names, msg.mask = self._step.expert_names, self._step.mask
         if result is not None and observation is not None:
             msg.inference_time = result.inference_time
             msg.action, msg.observation = _floats(result.action), _floats(observation)
@@ -272,7 +257,11 @@ class PolicyNode(SleightNode):
             return response
         self._inputs.engage(now)
         self._overruns = 0
+        again = self._state == PolicyTelemetry.ENGAGED
         self._set_state(PolicyTelemetry.ENGAGED, "")
+        if again:
+            # Every engagement has its own canonical frame: a recording must show where it begins.
+            self._speak()
         response.success, response.message = True, f"engaged {self._bundle_id}"
         return response
 

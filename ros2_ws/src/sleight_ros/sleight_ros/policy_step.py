@@ -1,0 +1,83 @@
+"""One step of a policy: inputs to observation, observation to action, action to command.
+
+`policy_node` runs it on the robot and `sleight replay` on a recording: the same code for both.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sleight_core.action import ActionSpec
+from sleight_core.action.spec import Command
+from sleight_core.bundle import Bundle, Manifest, PolicyOutput, PolicySession
+from sleight_core.hand import HandTable
+from sleight_core.observation import ObservationBuilder
+
+from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
+
+
+class PolicyStep:
+    """What a bundle makes of its inputs.
+
+    Args:
+        bundle: A verified bundle.
+        table: The hand.
+
+    Raises:
+        SleightError: This version cannot run the bundle.
+    """
+
+    def __init__(self, bundle: Bundle, table: HandTable) -> None:
+        manifest = bundle.manifest
+        self.table = table
+        self.manifest = manifest
+        self.observation = ObservationBuilder(table, manifest.observation)
+        self.action = ActionSpec(table, manifest.action)
+        self.session = PolicySession(bundle)
+        composition = manifest.composition
+        #: Names of the experts, as many as there are weights; empty for a single policy.
+        self.expert_names = list(getattr(composition, "expert_names", ()))
+        if not self.expert_names:
+            self.expert_names = [f"expert_{i}" for i in range(getattr(composition, "k", 0))]
+        #: Elements of the action on which a second policy acts; empty without a mask.
+        self.mask = list(getattr(composition, "mask", ()))
+
+    def make_inputs(self, goal: Any, frame: str, limits: AgeLimits | None = None) -> PolicyInputs:
+        """Make what collects the policy's inputs.
+
+        Args:
+            goal: Where the object should go in the task frame (3,), m; the bundle's own when None.
+            frame: Name of the task frame.
+            limits: Largest ages.
+        """
+        goal = np.asarray(self.manifest.task.goal if goal is None else goal, dtype=float)
+        margin = self.manifest.control.position_margin
+        return PolicyInputs(
+            self.table, self.action, goal, frame, limits, uses=needed_sources(self.manifest), margin=margin
+        )
+
+    def observe(self, inputs: PolicyInputs) -> np.ndarray:
+        """The network's input (D,) for the newest state."""
+        return self.observation.compute(inputs.state())[0]
+
+    def act(self, observation: np.ndarray) -> PolicyOutput:
+        """Ask the network.
+
+        Raises:
+            SleightError: The observation or the answer is not finite.
+        """
+        return self.session.act(observation)
+
+    def command(self, action: np.ndarray, inputs: PolicyInputs) -> Command:
+        """Decode an action (A,) into a command, a batch of one."""
+        yaw = np.array([inputs.canonical_yaw])
+        return self.action.decode(np.asarray(action, dtype=float)[None], yaw, inputs.last_targets[None])
+
+
+def needed_sources(manifest: Manifest) -> frozenset[str]:
+    """Which of the sources "wrenches" and "object" the bundle's observation needs."""
+    uses = {"wrenches"} if "fingertip_wrench" in {term.name for term in manifest.observation} else set()
+    if any(term.provenance == "perception" for term in manifest.observation):
+        uses.add("object")
+    return frozenset(uses)
