@@ -46,7 +46,19 @@ def test_setup_refuses_a_sourced_ros(tmp_path: Path) -> None:
     (tmp_path / "librcl.so").touch()
     for name in ("AMENT_PREFIX_PATH", "COLCON_PREFIX_PATH", "PYTHONPATH", "LD_LIBRARY_PATH"):
         message = refused(run(ROOT / "scripts" / "setup", **{name: str(tmp_path)}))
-        assert name in message and "env -u AMENT_PREFIX_PATH" in message
+        assert name in message and "env -u AMENT_PREFIX_PATH" in message and "docs/install.md" in message
+
+
+def test_setup_says_which_ros_it_uses(tmp_path: Path) -> None:
+    """The wrong extra ends it before anything is installed."""
+    result = run(ROOT / "scripts" / "setup", "trian", ROS_ROOTS=str(tmp_path))
+    assert result.stdout.splitlines()[0] == f"==> ROS: the Jazzy wheels in .venv; no distribution under {tmp_path}"
+    for name in ("jazzy", "lyrical", "notes"):
+        (tmp_path / name).mkdir()
+    for name in ("jazzy", "lyrical"):
+        (tmp_path / name / "setup.bash").touch()
+    result = run(ROOT / "scripts" / "setup", "trian", ROS_ROOTS=str(tmp_path))
+    assert f"{tmp_path} (jazzy lyrical) is not sourced and stays untouched" in result.stdout.splitlines()[0]
 
 
 def test_setup_refuses_a_python_without_wheels() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import rclpy
 from sleight_core.errors import SleightError
 
 from sleight_ros.convert import quaternion_from_msg, vector_from_msg
@@ -81,8 +82,10 @@ def pose_from_tf(node: SleightNode, frame: str, timeout: float = 5.0) -> list[fl
         raise SleightError(
             f"no pose of frame '{frame}' is given, and tf2_ros is not installed", remedy=remedy
         ) from error
+    # A node of its own: tf's listener takes the node that it gets from its executor.
+    helper = rclpy.create_node(f"{node.get_name()}_tf", context=node.context, namespace=node.get_namespace())
     buffer = tf2_ros.Buffer()
-    listener = tf2_ros.TransformListener(buffer, node, spin_thread=True)
+    listener = tf2_ros.TransformListener(buffer, helper, spin_thread=True)
     try:
         wait = Duration(seconds=timeout)
         found = buffer.lookup_transform(task_frame, frame, Time(), wait).transform
@@ -92,4 +95,7 @@ def pose_from_tf(node: SleightNode, frame: str, timeout: float = 5.0) -> list[fl
         ) from error
     finally:
         listener.unregister()
+        if (executor := getattr(listener, "executor", None)) is not None:
+            executor.shutdown(timeout_sec=1.0)
+        helper.destroy_node()
     return [*vector_from_msg(found.translation), *quaternion_from_msg(found.rotation)]

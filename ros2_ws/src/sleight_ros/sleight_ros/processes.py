@@ -138,6 +138,8 @@ class Processes:
         profile: Path | None = None,
         namespace: str = "",
         niceness: int = 0,
+        arguments: Sequence[str] = (),
+        ros_arguments: Sequence[str] = (),
     ) -> Process:
         """Start a node.
 
@@ -148,8 +150,10 @@ class Processes:
             profile: Parameter file for all nodes.
             namespace: Namespace of the node.
             niceness: Added to the process's niceness: perception must yield to control.
+            arguments: Of the program itself.
+            ros_arguments: More of those that ROS reads.
         """
-        arguments = ["--ros-args", "-r", f"__node:={name}"]
+        arguments = [*arguments, "--ros-args", "-r", f"__node:={name}", *ros_arguments]
         if namespace:
             arguments += ["-r", f"__ns:={namespace}"]
         if profile is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
 from sleight_core.errors import SleightError
 
 from sleight_ros.bridges.arm_joint import ArmJointAdapter, ArmJointPart
@@ -26,6 +28,8 @@ from sleight_ros.bridges.section import Section, nearest, parse_parts
 from sleight_ros.bridges.shadow import ShadowAdapter, ShadowPart
 from sleight_ros.bridges.twist import TwistAdapter, TwistPart
 
+#: How long the last words may take to arrive, s.
+FAREWELL_PATIENCE = 1.0
 #: Name of the adapter in a profile -> its section and its class.
 ADAPTERS: dict[str, tuple[type[Section], type[Adapter[Any]]]] = {
     "joint_trajectory": (JointTrajectoryPart, JointTrajectoryAdapter),
@@ -143,10 +147,16 @@ class Bridge:
             publisher.publish(message)
 
     def farewell(self, stamp: Time) -> None:
-        """Say what controllers must hear that would otherwise go on moving."""
-        for adapter in self._order:
-            for publisher, message in adapter.farewell(stamp):
-                publisher.publish(message)
+        """Say what controllers must hear that would otherwise go on moving, and wait until it is there.
+
+        A process that ends at once takes with it what the network has not delivered yet.
+        """
+        out = [last for adapter in self._order for last in adapter.farewell(stamp)]
+        for publisher, message in out:
+            publisher.publish(message)
+        end = time.monotonic() + FAREWELL_PATIENCE
+        for publisher, _ in out:
+            publisher.wait_for_all_acked(Duration(seconds=max(0.0, end - time.monotonic())))
 
     def problem(self) -> str:
         """Why nothing may be sent now; "" when all is well."""

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-import yaml
 from rich.console import Console
 from rich.table import Table
 from sleight_core.errors import SleightError
@@ -26,6 +25,8 @@ from sleight_core.statistics import wilson_interval
 from sleight_ros.demo.client import DemoClient
 from sleight_ros.demo.runner import DemoSettings, Thing, await_graph, play_episode, resolve
 from sleight_ros.demo.score import Episode
+from sleight_ros.graph.changes import parse_changes
+from sleight_ros.graph.description import GraphWish, describe
 from sleight_ros.processes import GraphError, Processes
 from sleight_ros.profiles import profile_path
 
@@ -40,13 +41,8 @@ PROFILES = (
     "shadow_topics_sim",
     "shadow_ur5e_sim",
 )
-#: Node -> its module.
-NODES = {
-    "sim_node": "sleight_ros.nodes.sim_node",
-    "hand_bridge": "sleight_ros.nodes.bridge_node",
-    "policy_node": "sleight_ros.nodes.policy_node",
-    "perception_node": "sleight_ros.nodes.perception_node",
-}
+#: Nodes whose parameters can be changed.
+NODES = ("sim_node", "hand_bridge", "policy_node", "perception_node")
 
 app = typer.Typer(help=__doc__, add_completion=False)
 
@@ -111,14 +107,14 @@ def run_profile(
             "seed": settings.seed,
             "conduct_file": str(conduct.resolve()),
         },
-        "policy_node": {"bundle": str(settings.bundle)},
     }
     outcome = Outcome(profile)
     with contextlib.ExitStack() as stack:
         graph = stack.enter_context(Processes(out / "logs"))
-        for name, module in NODES.items():
-            own = {**parameters.get(name, {}), **changes.get(name, {})}
-            graph.node(name, module, own, profile=profile_path(profile), niceness=3 if name == "perception_node" else 0)
+        wish = GraphWish(profile_path(profile), str(settings.bundle), skills=False)
+        for node in describe(wish):
+            own = {**node.parameters, **parameters.get(node.name, {}), **changes.get(node.name, {})}
+            graph.node(node.name, node.module, own, profile=wish.profile, niceness=node.niceness)
         client = stack.enter_context(DemoClient(graph.environment, graph.check))
         await_graph(client, graph)
         for i in range(settings.episodes):
@@ -181,22 +177,6 @@ def print_rows(rows: list[dict[str, Any]], console: Console) -> None:
     console.print(table)
 
 
-def parse_changes(texts: list[str]) -> dict[str, dict[str, Any]]:
-    """Turn ``NODE.PARAMETER=VALUE`` into parameters by node.
-
-    Raises:
-        SleightError: It is none, or there is no such node.
-    """
-    changes: dict[str, dict[str, Any]] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        node, dot, name = key.partition(".")
-        if not (equals and dot and name) or node not in NODES:
-            raise SleightError("--set wants NODE.PARAMETER=VALUE", value=text, remedy=f"nodes: {', '.join(NODES)}")
-        changes.setdefault(node, {})[name] = yaml.safe_load(value)
-    return changes
-
-
 @app.command()
 def compare(
     bundle: Annotated[Path, typer.Option(help="Folder of the policy bundle.")] = Path("policies/shadow_base"),
@@ -217,7 +197,7 @@ def compare(
         profile_path(name)
     settings = DemoSettings(bundle=bundle, out=out, objects=objects or ["own"], episodes=episodes, seed=seed)
     loaded, things = resolve(settings)
-    wanted = parse_changes(changes or [])
+    wanted = parse_changes(changes or [], NODES)
     begin = time.monotonic()
     outcomes = []
     for name in names:

@@ -10,48 +10,47 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import sys
 import threading
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from nav_msgs.msg import Odometry
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import JointState, PointCloud2
+from sensor_msgs.msg import PointCloud2
 from sleight_core.errors import SleightError
-from sleight_core.hand.shapes import HandShapes, PlacedShapes
-from sleight_core.perception import ObjectObservation, PerceptionConfig, PerceptionPipeline, PerceptionReason
+from sleight_core.perception import (
+    CameraView,
+    ObjectObservation,
+    PerceptionConfig,
+    PerceptionPipeline,
+    PerceptionReason,
+)
 from sleight_core.rotations import quat_to_matrix
-from sleight_description import load_hand
 from sleight_msgs.msg import ObjectEstimate
 from std_srvs.srv import Trigger
 
 from sleight_ros import convert
+from sleight_ros.body import RobotBody
 from sleight_ros.cameras import CameraSettings, declare_cameras, read_cameras
 from sleight_ros.clouds import CloudError, cloud_msg, cloud_xyz
 from sleight_ros.nodes.base import NEWEST, OK, STATE, WARN, SleightNode, Throttle, run
 from sleight_ros.timing import Recent
 
-#: While a cloud is being worked on, states pile up; all of them are wanted, to find the one of the cloud's moment.
-HISTORY = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
 REASON_NAMES = {int(reason): reason.name for reason in PerceptionReason}
 
 
 @dataclass
 class View:
-    """The newest cloud of one camera: its stamp (ns), when it came (monotonic s) and its points in the task frame."""
+    """The newest cloud of one camera: its stamp (ns), when it came (monotonic s) and its points."""
 
     stamp: int
     received: float
-    points: np.ndarray
+    points: CameraView
 
 
 @dataclass
 class Job:
-    """A set of clouds to work on: its stamp (ns), its points in the task frame, when its first cloud came (s)."""
+    """A set of clouds to work on: its stamp (ns), one view a camera, when its first cloud came (s)."""
 
     stamp: int
-    points: np.ndarray
+    views: list[CameraView]
     received: float
 
 
@@ -70,6 +69,7 @@ class PerceptionNode(SleightNode):
         defaults = PerceptionConfig()
         self.numbers("workspace_low", defaults.workspace_low, "Lowest corner of the box that is looked at, m.")
         self.numbers("workspace_high", defaults.workspace_high, "Highest corner.")
+        self.numbers("object_hint", [], "Where the object is first looked for, m; empty: the largest thing is it.")
         self.number("table_height", defaults.table_height, -1.0, 3.0, "Height of the table's top, m.")
         self.number("hand_margin", defaults.hand_margin, 0.0, 0.1, "Points nearer to the hand than this are hand, m.")
         self.integer("min_points", defaults.min_points, 4, 100_000, "Fewest points of an object.")
@@ -89,19 +89,18 @@ class PerceptionNode(SleightNode):
 
     def setup(self) -> None:
         """Load Open3D and create everything."""
-        self._table = load_hand(self.value("hand"))
-        self._shapes = HandShapes(self._table)
-        self._reader = convert.JointReader(self._table.joint_names)
         self._frame = self.value("task_frame")
         self._cameras = {camera.name: camera for camera in read_cameras(self)}
         if not self._cameras:
             raise SleightError("parameter 'cameras' names no camera")
         self._turns = {name: quat_to_matrix(camera.quat) for name, camera in self._cameras.items()}
+        hint = _corner(self.vector("object_hint", 3)) if self.value("object_hint") else None
         self._pipeline = PerceptionPipeline(
             PerceptionConfig(
                 workspace_low=_corner(self.vector("workspace_low", 3)),
                 workspace_high=_corner(self.vector("workspace_high", 3)),
                 table_height=self.value("table_height"),
+                expected=hint,
                 hand_margin=self.value("hand_margin"),
                 min_points=self.value("min_points"),
                 cloud_points=self.value("cloud_points"),
@@ -114,12 +113,10 @@ class PerceptionNode(SleightNode):
         self._views: dict[str, View] = {}
         self._problem: tuple[PerceptionReason, float] | None = None
         self._done = -1
-        self._joints: deque[tuple[int, np.ndarray]] = deque(maxlen=60)
-        self._wrists: deque[tuple[int, convert.WristReading]] = deque(maxlen=60)
+        self._told_moved: tuple[str, ...] = ()
         self._estimates = self.publish_on(ObjectEstimate, "object/estimate", STATE)
         self._clouds = self.publish_on(PointCloud2, "object/cloud", NEWEST)
-        self.listen(JointState, "joint_states", self._on_joints, HISTORY)
-        self.listen(Odometry, "wrist/odometry", self._on_wrist, HISTORY)
+        self._body = RobotBody(self)
         for camera in self._cameras.values():
             self.listen(PointCloud2, camera.topic, lambda msg, camera=camera: self._on_cloud(camera, msg))
         self.offer(Trigger, "perception/reset", self._on_reset)
@@ -151,20 +148,12 @@ class PerceptionNode(SleightNode):
             "cloud age p99 (ms)": f"{1e3 * self._ages.percentile(99):.1f}",
             "points": str(last.point_count),
             "quality": f"{last.quality:.2f}",
+            "moved cameras": ", ".join(last.moved) or "none",
         }
-        return (OK if last.reason == PerceptionReason.OK else WARN), last.reason.name, values
+        good = last.reason == PerceptionReason.OK and not last.moved
+        return (OK if good else WARN), last.reason.name, values
 
     # Messages ------------------------------------------------------------------------------------------------------
-
-    def _on_joints(self, msg: JointState) -> None:
-        reading = self._reader.read(msg)
-        if not reading.problem and not reading.missing and np.isfinite(reading.position).all():
-            self._joints.append((convert.stamp_to_ns(msg.header.stamp), reading.position))
-
-    def _on_wrist(self, msg: Odometry) -> None:
-        reading = convert.read_odometry(msg)
-        if not reading.problem and reading.frame == self._frame:
-            self._wrists.append((convert.stamp_to_ns(msg.header.stamp), reading))
 
     def _on_cloud(self, camera: CameraSettings, msg: PointCloud2) -> None:
         if not self.active:
@@ -181,8 +170,8 @@ class PerceptionNode(SleightNode):
             self._problem = (PerceptionReason.BAD_CLOUD, now)
             return
         self._problem = None
-        turned = points @ self._turns[camera.name].T.astype(np.float32) + camera.pos.astype(np.float32)
-        self._views[camera.name] = View(convert.stamp_to_ns(msg.header.stamp), now, turned)
+        view = CameraView(camera.name, points, self._turns[camera.name], camera.pos)
+        self._views[camera.name] = View(convert.stamp_to_ns(msg.header.stamp), now, view)
         self._work_if_complete(now)
 
     def _on_timer(self) -> None:
@@ -221,7 +210,7 @@ class PerceptionNode(SleightNode):
             self._done = newest
             # Only the newest set counts: one that the worker has not begun yet is replaced.
             with self._bell:
-                self._job = Job(newest, np.concatenate([view.points for view in together]), received)
+                self._job = Job(newest, [view.points for view in together], received)
                 self._bell.notify()
 
     def _run_worker(self) -> None:
@@ -240,31 +229,31 @@ class PerceptionNode(SleightNode):
 
     def _work(self, job: Job) -> None:
         begin = time.monotonic()
-        hand = self._hand_at(job.stamp)
-        if hand is None:
+        body = self._body.at(job.stamp, self._state_age)
+        if body is None:
             found = ObjectObservation(PerceptionReason.NO_HAND_STATE)
         else:
             try:
-                found = self._pipeline.update(job.points, hand, job.stamp * 1e-9)
+                found = self._pipeline.update(job.views, body, job.stamp * 1e-9)
             except Exception as error:  # Open3D raises RuntimeError for degenerate clouds
                 self._warn(f"pipeline failed: {type(error).__name__}: {error}")
                 self._pipeline.reset()
                 found = ObjectObservation(PerceptionReason.INTERNAL_ERROR)
+            self._tell_moved(found.moved)
         end = time.monotonic()
         self._times.add(end - begin)
         self._ages.add((self.get_clock().now().nanoseconds - job.stamp) * 1e-9)
         self._say(found, job.stamp, end - job.received)
 
-    def _hand_at(self, stamp: int) -> list[PlacedShapes] | None:
-        """The hand's shapes at a moment; None when no state near it is known."""
-        all_joints, all_wrists = list(self._joints), list(self._wrists)
-        if not all_joints or not all_wrists:
-            return None
-        joints = min(all_joints, key=lambda row: abs(row[0] - stamp))
-        wrist = min(all_wrists, key=lambda row: abs(row[0] - stamp))
-        if max(abs(joints[0] - stamp), abs(wrist[0] - stamp)) > self._state_age * 1e9:
-            return None
-        return self._shapes.place(joints[1], wrist[1].pos, wrist[1].quat)
+    def _tell_moved(self, moved: tuple[str, ...]) -> None:
+        """Log it when a camera has moved, or is back."""
+        if moved != self._told_moved:
+            self._told_moved = moved
+            if moved:
+                names = ", ".join(moved)
+                self.get_logger().warning(f"camera moved: {names} sees the table elsewhere; calibrate its pose anew")
+            else:
+                self.get_logger().info("all cameras see the table where it is")
 
     def _say(self, found: ObjectObservation, stamp_ns: int, took: float) -> None:
         self._spoke = time.monotonic()
