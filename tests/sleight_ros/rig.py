@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 from lifecycle_msgs.msg import Transition
-from sleight_core.safety import ReasonCode, SafetyState
+from sleight_core.safety import SafetyState
 from sleight_ros import convert
 from sleight_ros.processes import Processes
 
@@ -136,49 +136,6 @@ class Rig:
     def wait_for(self, state, timeout=PATIENCE):
         """Wait until the bridge says that it is in a state."""
         self.robot.wait(lambda: self.robot.last_status()[0] == state.name, timeout, state.name)
-
-    # Older ways to measure ----------------------------------------------------------------------------------------
-
-    def held_for(self, stamp_ns, reasons):
-        """Whether the bridge has told of a hold for one of some reasons since a moment."""
-        return any(
-            convert.stamp_to_ns(msg.header.stamp) > stamp_ns
-            and msg.state == SafetyState.HOLD
-            and ReasonCode(msg.reason).name in reasons
-            for _, msg in self.robot.heard.status
-        )
-
-    def noise(self, stamp_ns):
-        """The longest that the bridge was kept from running since a moment, beyond its watchdog, s."""
-        stamps = [convert.stamp_to_ns(msg.header.stamp) for _, msg in self.robot.heard.status]
-        gaps = np.diff([stamp for stamp in stamps if stamp > stamp_ns - 10**9]) * 1e-9
-        return max(0.0, float(gaps.max()) - 1.5 * PERIOD) if len(gaps) else 0.0
-
-    def expect_hold(self, fault, reasons, age_limit, last_good):
-        """Break something while the hand follows, and check that it ends in a hold in time and for the right reason.
-
-        Args:
-            fault: Name of the fault, or a function that causes it.
-            reasons: Reason codes of which the hold must give one.
-            age_limit: Age limit of the source concerned, s.
-            last_good: Function that gives the stamp (ns) of the last good message of that source.
-        """
-        self.follow()
-        robot = self.robot
-        begin = time.time_ns()
-        if callable(fault):
-            fault()
-        else:
-            robot.faults.add(fault)
-        robot.wait(lambda: self.held_for(begin, reasons), PATIENCE, f"a hold for {reasons}")
-        good = last_good()
-        after = [msg for _, msg in robot.heard.status if convert.stamp_to_ns(msg.header.stamp) > good]
-        # The bridge's clock starts at a message's arrival, and a loaded machine delays its ticks.
-        deadline = good + int((age_limit + 2 * PERIOD + self.noise(begin)) * 1e9)
-        late = [msg for msg in after if msg.state in FOLLOWING and convert.stamp_to_ns(msg.header.stamp) > deadline]
-        assert not late, (convert.stamp_to_ns(late[0].header.stamp) - good, age_limit, self.noise(begin))
-        assert sum(msg.state in FOLLOWING for msg in after) <= round(age_limit / PERIOD) + 3
-        self.assert_active_hold()
 
     def assert_active_hold(self):
         """Messages go on, the pose stays, and the wrist has come to rest."""

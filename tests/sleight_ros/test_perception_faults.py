@@ -1,6 +1,4 @@
-"""Faults of the cameras against the running perception, policy and bridge."""
-
-import time
+"""What perception itself says of the cameras' faults; tests/sleight_ros/faults has what the bridge makes of them."""
 
 import numpy as np
 import pytest
@@ -17,8 +15,6 @@ from .double import OBJECT
 from .rig import Rig
 
 pytestmark = pytest.mark.serial
-#: The bridge's age limit of the object.
-OBJECT_AGE = 0.25
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +24,8 @@ def rig(tmp_path_factory):
         assert_safe(rig.robot.heard)
 
 
-def reasons(rig, count=5):
-    return {msg.reason for _, msg in rig.robot.heard.estimates[-count:]}
-
-
-def last_estimate(rig):
-    """When (ns of the system's clock) the last good estimate came: the bridge's age limit counts from there."""
-    received = [received for received, msg in rig.robot.heard.estimates if msg.reason == ObjectEstimate.OK][-1]
-    return time.time_ns() - int((time.monotonic() - received) * 1e9)
+def reasons_since(rig, count):
+    return [msg.reason for _, msg in rig.robot.heard.estimates[count:]]
 
 
 def test_the_object_is_found_where_it_is(rig):
@@ -54,23 +44,20 @@ def test_the_object_is_found_where_it_is(rig):
         ("cloud_frame", ObjectEstimate.WRONG_FRAME, {"WRONG_FRAME", "STALE_OBJECT"}),
     ],
 )
-def test_a_lost_object_ends_in_a_hold(rig, fault, told, hold):
-    """The policy falls silent at the same age as the bridge gives up, so its silence may be told first."""
-    rig.expect_hold(fault, hold | {"STALE_COMMAND"}, OBJECT_AGE, lambda: last_estimate(rig))
-    rig.robot.wait(lambda: told in reasons(rig), what="perception's reason")
+def test_a_lost_object_is_told_and_comes_back(rig, fault, told, hold):
+    rig.follow()
+    count = len(rig.robot.heard.estimates)
+    rig.robot.faults.add(fault)
+    rig.robot.wait(lambda: told in reasons_since(rig, count), what="perception's reason")
+    rig.robot.wait(lambda: rig.robot.last_status()[0] == "HOLD", what="a hold")
     rig.robot.wait(lambda: rig.robot.last_status()[1] in hold, what="the bridge's reason")
+    rig.follow()
+    assert rig.robot.heard.estimates[-1][1].reason == ObjectEstimate.OK
     assert "Traceback" not in rig.log("perception_node")
 
 
 def test_ten_times_the_points_are_no_fault(rig):
     rig.follow()
+    count = len(rig.robot.heard.estimates)
     rig.robot.faults.add("cloud_tenfold")
-    time.sleep(1.0)
-    assert ObjectEstimate.OK in reasons(rig)
-
-
-def test_the_cloud_recovers_after_a_camera_comes_back(rig):
-    rig.robot.faults.add("cloud_stop")
-    time.sleep(0.6)
-    rig.follow()
-    assert reasons(rig, 1) == {ObjectEstimate.OK}
+    rig.robot.wait(lambda: reasons_since(rig, count).count(ObjectEstimate.OK) > 5, what="estimates")

@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ class Soak:
         client.activate_bridge(True)
 
     def engage(self) -> None:
-        """Let the policy move the hand; a policy that refuses, or a late graph, is asked again by the next round."""
+        """Let the policy move the hand."""
         state = self.client.sim
         if state is not None and state.done:
             self.reset()
@@ -79,12 +80,7 @@ class Soak:
     def round(self, kills: bool) -> None:
         """Follow for a while, break something for a while."""
         if self.relay.state not in ("ACTIVE", "BLENDING"):
-            try:
-                self.engage()
-            except DeadNodeError:
-                raise
-            except GraphError as error:
-                print(f"soak: {error}")
+            self._ask(self.engage)
         time.sleep(self.rng.uniform(0.3, 2.0))
         choice = str(self.rng.choice([*FAULTS, *OPERATORS, *(KILLS if kills else ())]))
         self.faults += 1
@@ -93,8 +89,17 @@ class Soak:
             time.sleep(self.rng.uniform(0.05, 0.8))
             self.relay.fault = ""
         else:
-            self._operate(choice)
+            self._ask(lambda: self._operate(choice))
         self._look()
+
+    def _ask(self, what: Callable[[], None]) -> None:
+        """Do something that the graph may refuse, or be too late for; the next round asks again."""
+        try:
+            what()
+        except DeadNodeError:
+            raise
+        except GraphError as error:
+            print(f"soak: {error}")
 
     def _operate(self, choice: str) -> None:
         client = self.client

@@ -15,8 +15,9 @@ pytest.importorskip("onnx")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sleight_core.errors import SleightError
-from sleight_ros.bridges.compare import PROFILES, Outcome, difference, judge, parse_changes
+from sleight_ros.bridges.compare import NODES, PROFILES, Outcome, difference, judge
 from sleight_ros.demo.score import Episode
+from sleight_ros.graph.changes import parse_changes
 
 from ..bundles import tiny_bundle
 
@@ -51,11 +52,11 @@ def test_a_bridge_that_is_worse_or_breaks_an_interface_fails():
 
 
 def test_changes_are_read_by_node():
-    found = parse_changes(["hand_bridge.blend_time=0.5", "sim_node.objects=[a, b]", "hand_bridge.hand=leap"])
+    found = parse_changes(["hand_bridge.blend_time=0.5", "sim_node.objects=[a, b]", "hand_bridge.hand=leap"], NODES)
     assert found == {"hand_bridge": {"blend_time": 0.5, "hand": "leap"}, "sim_node": {"objects": ["a", "b"]}}
-    for wrong in ("blend_time=1", "other.x=1", "hand_bridge.x", "hand_bridge=1"):
-        with pytest.raises(SleightError, match="NODE.PARAMETER=VALUE"):
-            parse_changes([wrong])
+    for wrong in ("blend_time=1", "other.x=1", "hand_bridge.x", "hand_bridge=1", "hand_bridge.x=[", "hand_bridge.x="):
+        with pytest.raises(SleightError, match="--set"):
+            parse_changes([wrong], NODES)
 
 
 @pytest.mark.serial

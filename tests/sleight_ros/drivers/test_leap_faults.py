@@ -24,6 +24,7 @@ class Scene:
         self.rig = rig
         self.cycle = 0
         self.readings = 0
+        self.exchange = 0.0
         # On for a while already, and not all since the same moment.
         for one in rig.emulator.bus.motors.values():
             one._started -= 10.0 + one.id
@@ -38,9 +39,12 @@ class Scene:
             place = 2048 + (37 * self.cycle) % 101
             ticks = [float(place + motor) for motor in range(COUNT)]
             self.rig.emulator.set_present(ticks)
-            # The rest that a cycle of 10 ms leaves: without it, the last state is no older than an exchange takes.
-            time.sleep(0.006)
+            # The rest that a cycle leaves: what passes may be as old as the shortest exchange so far took and 1.5 ms
+            # (`freshness`), and the last cycle must lie longer ago, on a slow machine too.
+            time.sleep(0.006 + 1.5 * self.exchange)
+            begin = time.monotonic()
             reading = self.rig.step(target=0.2 * math.sin(self.cycle / 3.0))[0]
+            self.exchange = min(self.exchange or 1.0, time.monotonic() - begin)
             if reading is not None:
                 self.readings += 1
                 now = MAPPING.from_ticks(np.array([ticks[joint.id] for joint in CONFIG.joints]))
