@@ -1,6 +1,6 @@
 """Play a recording through a policy, without a robot, and say where it would have acted otherwise.
 
-ros2 launch sleight_bringup replay.launch.py bag:=recordings/20250101_120000 bundle:=policies/shadow_base
+ros2 launch sleight_bringup replay.launch.py bag:=recordings/2026-11-27T06-28-33 bundle:=policies/shadow_base
 """
 
 from launch import LaunchDescription

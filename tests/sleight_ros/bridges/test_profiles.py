@@ -117,6 +117,8 @@ def rig(request, monkeypatch):
     arm = (lambda: sources.arm) if sources is not None and sources.has_arm else None
     bridge = Bridge(parts, BridgeContext(wires, table, limits, "world", PERIOD, arm))  # type: ignore[arg-type]
     bridge.configure()
+    # Warming the inverse kinematics up may have taken longer than an arm's state stays fresh.
+    publish()
     return SimpleNamespace(
         table=table, hand=hand, words=words, driver=driver, bridge=bridge, limits=limits, publish=publish,
         joints=joints, wrists=wrists, conduct=context.conduct, on_arm=arm is not None,

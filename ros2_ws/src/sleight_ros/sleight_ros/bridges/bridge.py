@@ -28,6 +28,8 @@ from sleight_ros.bridges.section import Section, nearest, parse_parts
 from sleight_ros.bridges.shadow import ShadowAdapter, ShadowPart
 from sleight_ros.bridges.twist import TwistAdapter, TwistPart
 
+#: How often the last words are said: a driver may miss one.
+FAREWELLS = 3
 #: How long the last words may take to arrive, s.
 FAREWELL_PATIENCE = 1.0
 #: Name of the adapter in a profile -> its section and its class.
@@ -147,13 +149,16 @@ class Bridge:
             publisher.publish(message)
 
     def farewell(self, stamp: Time) -> None:
-        """Say what controllers must hear that would otherwise go on moving, and wait until it is there.
+        """Say what controllers must hear that would otherwise go on moving, and give it time to arrive.
 
-        A process that ends at once takes with it what the network has not delivered yet.
+        A process that ends at once takes with it what the network has not delivered yet. Reliable listeners
+        acknowledge; for the others it is said more than once, a period apart.
         """
         out = [last for adapter in self._order for last in adapter.farewell(stamp)]
-        for publisher, message in out:
-            publisher.publish(message)
+        for _ in range(FAREWELLS if out else 0):
+            for publisher, message in out:
+                publisher.publish(message)
+            time.sleep(self.context.period)
         end = time.monotonic() + FAREWELL_PATIENCE
         for publisher, _ in out:
             publisher.wait_for_all_acked(Duration(seconds=max(0.0, end - time.monotonic())))

@@ -16,9 +16,6 @@ from sleight_ros.bridges.section import Section
 from sleight_ros.convert import twist_msg
 from sleight_ros.nodes.base import RELIABLE
 
-#: Zero twists said at the end: a servo that is late for one hears another.
-FAREWELLS = 3
-
 
 class TwistPart(Section):
     """Section of a Cartesian servo.
@@ -61,7 +58,7 @@ class TwistAdapter(Adapter[TwistPart]):
 
     def farewell(self, stamp: Time) -> list[Outgoing]:
         """Rest."""
-        return [self._message(np.zeros(6), stamp)] * FAREWELLS
+        return [self._message(np.zeros(6), stamp)]
 
     def _message(self, twist: np.ndarray, stamp: Time) -> Outgoing:
         if self._back is not None:
