@@ -14,6 +14,7 @@ from rich.table import Table
 from sleight_core.errors import SleightError
 
 if TYPE_CHECKING:
+    from sleight_sim.grasps.run import Made
     from sleight_sim.objects.spec import ObjectSpec
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -164,6 +165,86 @@ def check(
     print(f"convex pieces: {pieces}{note}")
     print(f"resting poses (height in mm, share): {poses}")
     print(f"cache: {cache_folder()}")
+
+
+@app.command()
+def proposals(
+    names: Annotated[list[str], typer.Argument(help="Object sets.")],
+    hand: Annotated[str, typer.Option(help="Hand, without an arm.")] = "shadow",
+    count: Annotated[int, typer.Option(min=1, help="Proposals an object.")] = 20,
+    out: Annotated[Path, typer.Option(help="Folder for the proposals.")] = Path("proposals"),
+    objects: Annotated[int | None, typer.Option(min=1, help="Number of objects.")] = None,
+    table: Annotated[bool, typer.Option("--table", help="Only grasps of the object as it rests on a table.")] = False,
+    samples: Annotated[int, typer.Option(min=8, help="Candidates of a round.")] = 64,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds at most.")] = 6,
+    improvements: Annotated[int, typer.Option(min=0, help="Variants tried of each candidate.")] = 2,
+    picture: Annotated[bool, typer.Option(help="Draw some proposals of each object (proposals.png).")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; also the first index of procedural objects.")] = 0,
+    mesh_scale: MeshScale = 1.0,
+) -> None:
+    """Propose grasps: sampled, improved, and kept if they hold in simulation when pulled and shaken (resumable)."""
+    from rich.progress import Progress
+    from sleight_description import load_hand
+
+    from sleight_sim.grasps.generate import GeneratorConfig
+    from sleight_sim.grasps.run import make_proposals
+    from sleight_sim.objects.sets import resolve_objects
+
+    things = list(
+        {thing.name: thing for thing in resolve_objects(names, seed, objects, mesh_scale=mesh_scale)}.values()
+    )
+    config = GeneratorConfig(samples=samples, rounds=rounds, improvements=improvements, on_table=table)
+    rows: list[Made] = []
+    shown = Console(stderr=True, emoji=False, markup=False)
+    with Progress(console=shown, transient=True, disable=not shown.is_terminal) as progress:
+        bar = progress.add_task("proposing grasps", total=count * len(things))
+
+        def told(name: str, found: int) -> None:
+            label = name.removeprefix("household:")
+            progress.update(bar, completed=count * len(rows) + found, description=f"{label}: {found}")
+
+        for made in make_proposals(things, load_hand(hand), count, out, config, seed=seed, progress=told):
+            rows.append(made)
+            progress.update(bar, completed=count * len(rows))
+    _console().print(_proposal_table(rows, count))
+    if picture:
+        _draw_proposals(things, rows, out / "proposals.png")
+    short = [row.proposals.object_name for row in rows if len(row.proposals) < count]
+    print(f"{sum(len(row.proposals) for row in rows)} proposals of {len(rows)} objects: {out}")
+    if short:
+        print(f"fewer than {count}: {', '.join(short[:10])}{' ...' if len(short) > 10 else ''}; try more --rounds")
+        raise typer.Exit(1)
+
+
+def _proposal_table(rows: Sequence[Made], count: int) -> Table:
+    table = Table(title=f"at most {count} proposals an object")
+    table.add_column("object", no_wrap=True)
+    for heading in ("proposals", "held in the trial", "entropy (bits)", "spread", "seconds"):
+        table.add_column(heading, justify="right")
+    for row in rows:
+        tried, spread = row.about["yield"], row.about["diversity"]
+        figures = [f"{spread[name]:.2f}" if spread[name] is not None else "" for name in _SPREAD]
+        seconds = f"{row.about['seconds']:.0f}" + (" (kept)" if row.kept else "")
+        share = f"{tried['held']} of {tried['verified']}, {tried['of_verified']:.0%}"
+        table.add_row(row.proposals.object_name, str(len(row.proposals)), share, *figures, seconds)
+    return table
+
+
+_SPREAD = ("joint_entropy", "direction_spread")
+
+
+def _draw_proposals(things: Sequence[ObjectSpec], rows: Sequence[Made], file: Path) -> None:
+    from sleight_sim.grasps.picture import proposals_sheet
+    from sleight_sim.video import NoGraphicsError
+
+    by_name = {thing.name: thing for thing in things}
+    shown = [(by_name[row.proposals.object_name], row.proposals) for row in rows[:40] if len(row.proposals)]
+    if not shown:
+        return
+    try:
+        proposals_sheet(shown, file)
+    except NoGraphicsError as error:
+        print(f"no picture: {error}")
 
 
 def _console() -> Console:

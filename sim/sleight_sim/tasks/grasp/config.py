@@ -13,6 +13,32 @@ class _Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ProposalReward(_Config):
+    """What the reward of ResDex's first stage makes of a grasp proposal (resdex_facts 4, `residual_grasp`).
+
+    The move reward asks for all three thresholds besides the usual ones, and the lift reward for an object that has
+    left the table; at `lift_top` it is `lift_reward` whatever the wrist does.
+
+    Attributes:
+        position: Weight of the L1 distance of the grasp centre from where the proposal has it, in the object's frame.
+        rotation: Weight of the angle between the wrist and the proposal's, in the object's frame.
+        joints: Weight of the L1 distance of the joints to the proposal's.
+        max_position, max_rotation, max_joints: Thresholds of the flags (m, rad, rad).
+        lift_clearance: Height over the object's rest above which it counts as lifted (m).
+        lift_top, lift_reward: Height of the object over the table (m), and the lift reward from there on.
+    """
+
+    position: float = 0.30
+    rotation: float = 0.02
+    joints: float = 0.05
+    max_position: float = 0.4
+    max_rotation: float = 1.0
+    max_joints: float = 6.0
+    lift_clearance: float = 0.003
+    lift_top: float = 0.2
+    lift_reward: float = 0.2
+
+
 class RewardConfig(_Config):
     """Weights of the base-policy reward (A.2), and our additions (zero them for the paper's reward).
 
@@ -33,6 +59,7 @@ class RewardConfig(_Config):
         action_rate: Ours: cost of the mean squared change of the action.
         saturation: Ours: cost of the mean squared excess of the network's output over [-1, 1].
         grasp_posture: Named posture of the hand table that r_pose points at.
+        proposal: Reward for grasping as a proposal says, or None; needs a `ProposalGraspTask` (docs/proposals.md).
     """
 
     pose: float = 0.05
@@ -55,6 +82,23 @@ class RewardConfig(_Config):
     action_rate: float = 0.02
     saturation: float = 0.05
     grasp_posture: str = "power_grasp"
+    proposal: ProposalReward | None = None
+
+
+#: The reward of ResDex's first stage as the public code has it (resdex_facts 4); the paper's has the reach terms too.
+STAGE_1_REWARD = RewardConfig(
+    pose=0.0,
+    reach_hand=0.0,
+    reach_fingers=0.0,
+    lift_force=0.1,
+    height=0.0,
+    enclose=0.0,
+    settle=0.0,
+    overshoot=0.0,
+    action_rate=0.0,
+    saturation=0.0,
+    proposal=ProposalReward(),
+)
 
 
 class PerceptionModel(_Config):

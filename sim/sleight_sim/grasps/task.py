@@ -1,0 +1,151 @@
+"""The grasp task with proposals: the reward of ResDex's first stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sleight_core.errors import SleightError
+
+from sleight_sim.engines import Engine, SimState
+from sleight_sim.grasps.proposal import GraspProposals
+from sleight_sim.grasps.targets import ProposalTargets
+from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.tasks.grasp.env import GraspTask, StepResult
+from sleight_sim.tasks.grasp.make import make_grasp_task
+from sleight_sim.tasks.grasp.rewards import RewardInputs, base_reward, proposal_errors
+
+Array = np.ndarray
+
+
+@dataclass
+class _Paid:
+    """The situation that a step is paid for: what the start of the next episode overwrites."""
+
+    sim: SimState
+    action: Array
+    rest_height: Array
+    goal: tuple[Array, Array, Array]
+
+
+class ProposalGraspTask(GraspTask):
+    """The grasp task in which each episode has a proposal that `config.reward.proposal` rewards.
+
+    Everything but the reward is `GraspTask`'s.
+
+    Args:
+        engine: B worlds, environment i holding `objects[i]`.
+        objects: The object of each environment, in the size for which its proposals were made.
+        config: The task; its reward says what a proposal is worth.
+        proposals: Proposals by the object's name.
+        seed: Seed of starts, delays, sensor errors and the choice of proposals.
+
+    Raises:
+        SleightError: The reward takes no proposals, objects change their size, or an object has no proposals.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        objects: list[ObjectSpec],
+        config: GraspTaskConfig,
+        proposals: Mapping[str, GraspProposals],
+        seed: int = 0,
+    ) -> None:
+        _check(config)
+        # Told apart from the other random numbers: the same seed gives the same episodes with and without proposals.
+        self._choice = np.random.default_rng((seed, 11))
+        super().__init__(engine, objects, _without_proposals(config), seed)
+        self.reward_config = config.reward
+        self.targets = ProposalTargets(self.table, objects, proposals)
+        self._paid: _Paid | None = None
+        self._stepping = False
+
+    def step(self, action: Array) -> StepResult:
+        """Advance one control step; see `GraspTask.step`."""
+        previous = self.last_action.copy()
+        self._paid, self._stepping = None, True
+        try:
+            result = super().step(action)
+        finally:
+            self._stepping = False
+        terms = base_reward(self._inputs(action, previous), self.reward_config, self._posture)
+        reward = sum(terms.values(), np.zeros(self.num_envs))
+        result.reward = np.where(self.engine.failed(), 0.0, reward).astype(np.float32)
+        result.terms = {name: float(value.mean()) for name, value in terms.items()}
+        return result
+
+    def _inputs(self, action: Array, previous: Array) -> RewardInputs:
+        paid = self._paid or self._situation()
+        sim, kinematics = paid.sim, self.observation.kinematics
+        wrist = (sim.wrist_pos, sim.wrist_quat, sim.wrist_linvel, sim.wrist_angvel)
+        tips = kinematics.fingertips(sim.joint_pos, sim.joint_vel, *wrist)
+        centre = kinematics.grasp_center(sim.wrist_pos, sim.wrist_quat)
+        raw = np.asarray(action, dtype=np.float64)
+        pose = (sim.object_pos, sim.object_quat, centre, sim.wrist_quat, sim.joint_pos)
+        return RewardInputs(
+            object_pos=sim.object_pos,
+            grasp_center=centre,
+            finger_points=kinematics.finger_points(tips),
+            joint_pos=sim.joint_pos,
+            goal_pos=self.goal,
+            vertical_command=paid.action[:, 2],
+            action_change=np.square(paid.action - previous).mean(axis=-1),
+            excess=np.square(raw - np.clip(raw, -1.0, 1.0)).mean(axis=-1),
+            rest_height=paid.rest_height,
+            proposal=proposal_errors(*pose, paid.goal),
+        )
+
+    def _situation(self) -> _Paid:
+        return _Paid(self.sim, self.last_action.copy(), self.rest_height.copy(), self.targets.goal())
+
+    def _start(self, ids: Array) -> None:
+        if self._stepping:
+            self._paid = self._situation()
+        super()._start(ids)
+        start = self.engine.state()
+        self.targets.draw(ids, start.object_quat[ids], start.wrist_quat[ids], self._choice)
+
+
+def make_proposal_task(
+    config: GraspTaskConfig,
+    objects: list[ObjectSpec],
+    num_envs: int,
+    proposals: Mapping[str, GraspProposals],
+    **options: Any,
+) -> ProposalGraspTask:
+    """Build the task with `objects` spread evenly over the environments.
+
+    Args:
+        config: The task, e.g. with `reward=STAGE_1_REWARD`.
+        objects: At least one object.
+        num_envs: Number of environments.
+        proposals: Proposals by the object's name.
+        options: See `make_grasp_task`.
+
+    Raises:
+        SleightError: See `make_grasp_task` and `ProposalGraspTask`.
+    """
+    _check(config)
+    plain = make_grasp_task(_without_proposals(config), objects, num_envs, **options)
+    return ProposalGraspTask(plain.engine, plain.objects, config, proposals, options.get("seed", 0))
+
+
+def _without_proposals(config: GraspTaskConfig) -> GraspTaskConfig:
+    return config.model_copy(update={"reward": config.reward.model_copy(update={"proposal": None})})
+
+
+def _check(config: GraspTaskConfig) -> None:
+    if config.reward.proposal is None:
+        raise SleightError(
+            "this reward takes no grasp proposals", remedy="use reward=STAGE_1_REWARD, or set `proposal`"
+        )
+    if (config.randomisation.size, config.randomisation.stretch) != ((1.0, 1.0), (1.0, 1.0)):
+        raise SleightError(
+            "grasp proposals are for objects as they are",
+            value=f"size {config.randomisation.size}, stretch {config.randomisation.stretch}",
+            remedy="switch both off: (1, 1)",
+        )
