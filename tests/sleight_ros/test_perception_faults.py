@@ -52,7 +52,7 @@ def test_a_lost_object_is_told_and_comes_back(rig, fault, told, hold):
     rig.robot.wait(lambda: rig.robot.last_status()[0] == "HOLD", what="a hold")
     rig.robot.wait(lambda: rig.robot.last_status()[1] in hold, what="the bridge's reason")
     rig.follow()
-    assert rig.robot.heard.estimates[-1][1].reason == ObjectEstimate.OK
+    rig.robot.wait(lambda: rig.robot.heard.estimates[-1][1].reason == ObjectEstimate.OK, what="the object again")
     assert "Traceback" not in rig.log("perception_node")
 
 

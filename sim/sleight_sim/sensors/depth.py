@@ -63,6 +63,7 @@ class DepthCamera:
         focal: Focal length, pixels.
         pose: Position (3,) m and orientation (4,) wxyz of the optical frame (x right, y down, z forward) in the task
             frame.
+        directions: (height * width, 3) unit vectors of the pixels' rays in the task frame.
 
     Raises:
         SleightError: for a pose or sizes that make no camera.
@@ -106,7 +107,7 @@ class DepthCamera:
         # Ray directions with depth 1, so that a point is its depth times its direction.
         self._optical = np.stack([u / self.focal, v / self.focal, np.ones_like(u)], axis=-1).reshape(-1, 3)
         self._length = np.linalg.norm(self._optical, axis=1)
-        self._world = np.ascontiguousarray((self._optical / self._length[:, None]) @ axes.T)
+        self.directions = np.ascontiguousarray((self._optical / self._length[:, None]) @ axes.T)
         self._geom = np.empty(width * height, dtype=np.int32)
         self._dist = np.empty(width * height)
 
@@ -125,7 +126,7 @@ class DepthCamera:
             model,
             data,
             self.pose[0][:, None],
-            self._world.reshape(-1, 1),
+            self.directions.reshape(-1, 1),
             SEEN_GROUPS[:, None],
             True,
             -1,

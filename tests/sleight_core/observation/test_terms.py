@@ -106,6 +106,7 @@ def test_every_term_has_the_size_it_says():
         "object_linvel": np.zeros((3, 3)),
         "object_angvel": np.zeros((3, 3)),
         "time_left": np.ones((3, 1)),
+        "object_code": np.zeros((3, 64)),
     }
     for name, row in TERMS.items():
         builder = ObservationBuilder(TABLE, term_specs(TABLE, [name]))

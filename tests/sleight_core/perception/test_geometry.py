@@ -32,6 +32,28 @@ def test_distances_to_primitives() -> None:
     np.testing.assert_array_equal(distance_to_shapes(points, []), 0.1)
 
 
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 9999), reach=st.sampled_from([0.01, 0.03, 0.1]))
+def test_many_shapes_at_once_are_the_nearest_of_each_alone(seed: int, reach: float) -> None:
+    rng = np.random.default_rng(seed)
+    groups = []
+    for kind, count in (("box", 3), ("capsule", 5), ("sphere", 1)):
+        quat = rng.normal(size=(count, 4))
+        size = (
+            rng.uniform(0.005, 0.04, (count, 3)) * {"box": [1, 1, 1], "capsule": [1, 1, 0], "sphere": [1, 0, 0]}[kind]
+        )
+        quat /= np.linalg.norm(quat, axis=1)[:, None]
+        groups.append(PlacedShapes(kind, ("s",) * count, rng.uniform(-0.1, 0.1, (count, 3)) + [0, 0, 0.7], quat, size))
+    points = rng.uniform(-0.3, 0.3, (60, 3)) + [0, 0, 0.7]
+    alone = [
+        distance_to_shapes(points, [PlacedShapes(g.kind, ("s",), g.pos[[i]], g.quat[[i]], g.size[[i]])], reach=reach)
+        for g in groups
+        for i in range(len(g.pos))
+    ]
+    # Squares of distances lose half the digits, which leaves micrometres.
+    np.testing.assert_allclose(distance_to_shapes(points, groups, reach=reach), np.min(alone, axis=0), atol=1e-6)
+
+
 def test_hand_frame_is_that_of_the_largest_shape() -> None:
     palm = shapes("box", [0.03, 0.01, 0.05], (0.0, 0.1, 0.2))
     finger = shapes("capsule", [0.01, 0.02, 0.0], (1.0, 0.0, 0.0))

@@ -1,8 +1,5 @@
 """Perception against simulated cameras: where objects are, at rest and in the hand, and a reason for all else."""
 
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,36 +10,33 @@ pytest.importorskip("open3d")
 pytest.importorskip("mujoco")
 
 from sleight_core.perception import PerceptionConfig, PerceptionPipeline, PerceptionReason
+from sleight_sim.bench.scenes import TabletopScene, merged
 from sleight_sim.objects import FAMILIES, household_object
-
-_spec = importlib.util.spec_from_file_location("perception_scenes", Path(__file__).with_name("scenes.py"))
-assert _spec is not None and _spec.loader is not None
-scenes = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(scenes)
 
 PERIOD = 1.0 / 15.0
 
 
 def see(pipeline: PerceptionPipeline, scene, seconds: float):
     """Give the pipeline what the scene's cameras see now."""
-    cloud, hand = scene.look()
-    return pipeline.update(cloud, hand, seconds)
+    views, hand = scene.look()
+    return pipeline.update(views, hand, seconds)
 
 
 @pytest.fixture(scope="module")
 def can():
-    scene = scenes.Scene(household_object("can", 0))
+    scene = TabletopScene(household_object("can", 0))
     scene.rest(0, 0.4, (0.02, -0.01))
-    return (scene, *scene.look())
+    views, hand = scene.look()
+    return scene, merged(views), hand
 
 
 def test_objects_of_all_families_are_found_at_rest() -> None:
     errors, upright = [], []
     rng = np.random.default_rng(0)
     for family in FAMILIES:
-        scene = scenes.Scene(household_object(family, 3))
+        scene = TabletopScene(household_object(family, 3))
         for pose in range(min(2, len(scene.thing.stable_poses))):
-            truth = scene.rest(pose, rng.uniform(-np.pi, np.pi), rng.uniform(-0.03, 0.03, 2))
+            truth = scene.rest(pose, rng.uniform(-np.pi, np.pi), rng.uniform(-0.03, 0.03, 2).tolist())
             pipeline = PerceptionPipeline()
             for k in range(2):
                 found = see(pipeline, scene, k * PERIOD)
@@ -63,7 +57,7 @@ def test_objects_of_all_families_are_found_at_rest() -> None:
     [("cylinder", 0.015), ("box", 0.015), ("bottle", 0.015), ("mug", 0.015), ("banana", 0.015), ("sphere", 0.025)],
 )
 def test_object_is_followed_in_the_hand(family: str, largest: float) -> None:
-    scene = scenes.Scene(household_object(family, 5), seed=1)
+    scene = TabletopScene(household_object(family, 5), seed=1)
     scene.rest(0, 0.7, (0.01, 0.0))
     pipeline = PerceptionPipeline()
     for k in range(4):
@@ -83,7 +77,7 @@ def test_object_is_followed_in_the_hand(family: str, largest: float) -> None:
 
 
 def test_object_that_nobody_sees_moves_with_the_hand_for_a_while() -> None:
-    scene = scenes.Scene(household_object("cylinder", 5))
+    scene = TabletopScene(household_object("cylinder", 5))
     scene.rest(0, 0.7, (0.0, 0.0))
     pipeline = PerceptionPipeline(PerceptionConfig(coast=0.5))
     for k in range(3):
@@ -93,7 +87,8 @@ def test_object_that_nobody_sees_moves_with_the_hand_for_a_while() -> None:
         last = (k + 3) * PERIOD
         found = see(pipeline, scene, last)
     before = found.position
-    cloud, hand = scene.look()
+    views, hand = scene.look()
+    cloud = merged(views)
     table_only = cloud[cloud[:, 2] < 0.605]
     moved = [type(group)(group.kind, group.names, group.pos + [0, 0.02, 0], group.quat, group.size) for group in hand]
     found = pipeline.update(table_only, moved, last + PERIOD)

@@ -52,11 +52,25 @@ class Graphs:
         assert_said(rig.robot.heard)
 
 
+#: The graphs of this session; all nodes of a session share one domain.
+SHARED: list[Graphs] = []
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """End the graph after the last test of this folder: the tests that follow would hear two of them."""
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        for graphs in SHARED:
+            graphs.close()
+
+
 @pytest.fixture(scope="session")
 def graphs(matrix: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphs]:
     graphs = Graphs(matrix, tmp_path_factory.mktemp)
+    SHARED.append(graphs)
     with contextlib.closing(graphs):
         yield graphs
+    SHARED.remove(graphs)
 
 
 @pytest.fixture

@@ -98,11 +98,13 @@ class RobotBody:
             The shapes in the task frame; None when no state near the moment is known.
         """
         fingers = _nearest(self._joints, stamp, within)
-        carrier = _nearest(self._carriers, stamp, within) if self._is_carried else ()
+        carrier = _nearest(self._carriers, stamp, within) if self._is_carried else fingers
         if fingers is None or carrier is None:
             return None
         angles = np.zeros(self._count)
         angles[self._fingers] = fingers[0]
+        if not self._is_carried:
+            return self._shapes.place(angles)
         if self._arm:
             angles[self._arm] = carrier[0]
             return self._shapes.place(angles)

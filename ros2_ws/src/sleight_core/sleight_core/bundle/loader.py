@@ -59,13 +59,17 @@ class Bundle:
         return f"{self.manifest.name}@{self.sha256[:12]}"
 
 
-def load_bundle(path: Path | str, table: HandTable | None = None, *, period: float | None = None) -> Bundle:
+def load_bundle(
+    path: Path | str, table: HandTable | None = None, *, period: float | None = None, simulation: bool = False
+) -> Bundle:
     """Load and verify a bundle.
 
     Args:
         path: The bundle's folder.
         table: The robot's hand; None leaves out the checks against a robot.
         period: The robot's control period, s; None leaves out that check.
+        simulation: Whether the bundle will only act in simulation, and so may see what only a simulator knows. A robot
+            never says so.
 
     Raises:
         BundleError: Anything that does not fit.
@@ -78,7 +82,8 @@ def load_bundle(path: Path | str, table: HandTable | None = None, *, period: flo
     except UnicodeDecodeError as error:
         raise BundleError("manifest.json", expected="UTF-8 text", found=error, remedy=_EXPORT_AGAIN) from error
     checks = [f"manifest: schema {manifest.schema_version}, name '{manifest.name}', sha256 {sha256[:12]}"]
-    _check_provenance(manifest)
+    if not simulation:
+        _check_provenance(manifest)
     if table is not None:
         _check_hand(manifest, table)
         checks.append(
@@ -89,7 +94,9 @@ def load_bundle(path: Path | str, table: HandTable | None = None, *, period: flo
         _check_period(manifest, period)
         checks.append(f"control period: {period:.6g} s")
     terms = ", ".join(term.name for term in manifest.observation)
-    checks.append(f"observation: {manifest.observation_size} elements, none privileged ({terms})")
+    privileged = [term.name for term in manifest.observation if term.provenance == "privileged"]
+    seen = f"for simulation only, privileged are {', '.join(privileged)}" if privileged else "none privileged"
+    checks.append(f"observation: {manifest.observation_size} elements, {seen} ({terms})")
 
     graphs: dict[str, bytes] = {}
     for i, section in enumerate(manifest.graphs):
@@ -195,6 +202,8 @@ def _check_policy_io(manifest: Manifest) -> None:
     outputs: dict[str, tuple[int, ...]] = {"action": (a,)}
     if composition.kind == "moe_residual":
         outputs |= {"expert_weights": (composition.k,), "residual": (a,)}
+        if len(policy.outputs) > len(outputs):
+            outputs |= {"expert_actions": (composition.k, a)}
     elif composition.kind == "masked_dual_residual":
         outputs |= {"residual": (a,)}
         for what, size in (("mask", len(composition.mask)), ("bounds", len(composition.bounds))):

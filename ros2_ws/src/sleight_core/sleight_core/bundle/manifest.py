@@ -140,7 +140,10 @@ class Mlp(_Section):
 
 
 class MoeResidual(_Section):
-    """Experts mixed by weights, plus a residual; outputs: action, expert_weights (k), residual."""
+    """Experts mixed by weights, plus a residual; outputs: action, expert_weights (k), residual.
+
+    A further output, expert_actions (k, A), may follow: what each expert wants, before mixing.
+    """
 
     kind: Literal["moe_residual"] = "moe_residual"
     k: int = Field(ge=1)

@@ -54,12 +54,14 @@ class PolicyOutput:
         expert_weights: (k,) mixing weights, for a mixture.
         residual: (A,) what was added to the base action, in policy units, for policies with a residual.
         inference_time: Time inside ONNX Runtime, s.
+        expert_actions: (k, A) what each expert wants, for a mixture that tells it.
     """
 
     action: Array
     expert_weights: Array | None
     residual: Array | None
     inference_time: float
+    expert_actions: Array | None = None
 
 
 class PolicySession:
@@ -123,7 +125,13 @@ class PolicySession:
         elapsed = time.perf_counter() - started
         outputs = dict(zip(self._outputs, (value[0] for value in values), strict=True))
         self._check_finite("action", outputs["action"], self._action_labels)
-        return PolicyOutput(outputs["action"], outputs.get("expert_weights"), outputs.get("residual"), elapsed)
+        return PolicyOutput(
+            outputs["action"],
+            outputs.get("expert_weights"),
+            outputs.get("residual"),
+            elapsed,
+            outputs.get("expert_actions"),
+        )
 
     def act_batch(self, observations: NDArray[Any]) -> Array:
         """Ask the policy for many observations at once, as an evaluation does.

@@ -76,6 +76,7 @@ def write_bundle(
     *,
     table: HandTable | None = None,
     overwrite: bool = False,
+    simulation: bool = False,
 ) -> Bundle:
     """Write a bundle and verify it as a robot would; on any refusal nothing is left behind.
 
@@ -87,6 +88,7 @@ def write_bundle(
         table: The hand to verify against.
         overwrite: Whether an existing bundle is replaced, with all that lies in its folder: its results are not those
             of the new policy.
+        simulation: Whether it is for simulation only, see `load_bundle`.
 
     Returns:
         The bundle as loaded from the disk.
@@ -125,13 +127,13 @@ def write_bundle(
             part.mkdir()
             for file, data in files.items():
                 _write(part / file, data)
-            load_bundle(part, table)
+            load_bundle(part, table, simulation=simulation)
             if target.exists():
                 os.rename(target, Path(name) / "old")
             os.rename(part, target)
     except OSError as error:
         raise SleightError("bundle cannot be written", value=target, remedy=str(error.strerror)) from error
-    return load_bundle(target, table)
+    return load_bundle(target, table, simulation=simulation)
 
 
 def _write(path: Path, data: bytes) -> None:

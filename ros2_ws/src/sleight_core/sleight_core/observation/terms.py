@@ -21,6 +21,9 @@ Array = Any
 Provenance = Literal["proprioception", "perception", "command", "memory", "privileged"]
 PROVENANCES: tuple[str, ...] = get_args(Provenance)
 
+#: Elements of the code that stands for an object's shape and size (ResDex's PointNet feature).
+OBJECT_CODE_SIZE = 64
+
 
 class Frame:
     """A batch of states in the canonical frame: the task frame turned by -canonical_yaw about z."""
@@ -200,6 +203,12 @@ def true_object_linvel(f: Frame) -> Array:
 def true_object_angvel(f: Frame) -> Array:
     """True angular velocity of the object."""
     return f.rotate(f.state.privileged["object_angvel"])
+
+
+@term(OBJECT_CODE_SIZE, unit="1", frame="none", provenance="privileged")
+def object_code(f: Frame) -> Array:
+    """Code of the whole object's shape and size, as an encoder makes it of the object's surface."""
+    return f.state.privileged["object_code"]
 
 
 @term(1, unit="s", frame="none", provenance="privileged")

@@ -12,27 +12,87 @@ from sleight_core.rotations import quat_to_matrix
 Array = np.ndarray
 
 
+class ShapeDistance:
+    """Distances to a hand's shapes, all at once: those to capsules and boxes are a few matrix products.
+
+    Args:
+        shapes: The placed shapes, any number of groups.
+    """
+
+    def __init__(self, shapes: Sequence[PlacedShapes]) -> None:
+        rounds = [group for group in shapes if group.kind != "box"]
+        boxes = [group for group in shapes if group.kind == "box"]
+        self._centres, self._turns, self._sizes = _stacked(rounds)
+        self._box_centres, self._box_turns, self._box_sizes = _stacked(boxes)
+        self._radii = self._sizes[:, 0] + self._sizes[:, 1]
+        self._box_radii = np.linalg.norm(self._box_sizes, axis=1)
+
+    def __call__(self, points: Array, reach: float = 0.1) -> Array:
+        """Signed distance (N,) of points (N, 3) to the nearest shape, m; negative inside, `reach` where farther."""
+        best = np.full(len(points), reach, dtype=float)
+        if not len(points):
+            return best
+        low, high = points.min(axis=0) - reach, points.max(axis=0) + reach
+        round_ = _meets(self._centres, self._radii, low, high)
+        box = _meets(self._box_centres, self._box_radii, low, high)
+        if not len(round_) and not len(box):
+            return best
+        centres = np.concatenate([self._centres[round_], self._box_centres[box]])
+        radii = np.concatenate([self._radii[round_], self._box_radii[box]])[:, None] + reach
+        low, high = (centres - radii).min(axis=0), (centres + radii).max(axis=0)
+        inside = (points[:, 0] > low[0]) & (points[:, 0] < high[0])
+        for axis in (1, 2):
+            inside &= (points[:, axis] > low[axis]) & (points[:, axis] < high[axis])
+        close = np.flatnonzero(inside)
+        if not len(close):
+            return best
+        middle = centres.mean(axis=0)  # numbers near the origin, so that their squares cancel well
+        near = points[close].astype(float) - middle
+        gap = np.full(len(close), reach)
+        if len(round_):
+            np.minimum(gap, self._to_rounds(near, round_, middle), out=gap)
+        if len(box):
+            np.minimum(gap, self._to_boxes(near, box, middle), out=gap)
+        best[close] = gap
+        return best
+
+    def _to_rounds(self, points: Array, rows: Array, middle: Array) -> Array:
+        """Distance to the nearest capsule or sphere: that to its line, less the radius."""
+        centres, axes, sizes = self._centres[rows] - middle, self._turns[rows, :, 2], self._sizes[rows]
+        along = points @ axes.T - (centres * axes).sum(axis=1)
+        square = (points**2).sum(axis=1)[:, None] - 2.0 * (points @ centres.T) + (centres**2).sum(axis=1)
+        nearest = np.clip(along, -sizes[:, 1], sizes[:, 1])
+        square += nearest * (nearest - 2.0 * along)
+        return (np.sqrt(np.maximum(square, 0.0)) - sizes[:, 0]).min(axis=1)
+
+    def _to_boxes(self, points: Array, rows: Array, middle: Array) -> Array:
+        centres, turns, sizes = self._box_centres[rows] - middle, self._box_turns[rows], self._box_sizes[rows]
+        square = np.zeros((len(points), len(rows)))
+        inmost = np.full_like(square, -np.inf)
+        for axis in range(3):
+            direction = turns[:, :, axis]
+            beyond = np.abs(points @ direction.T - (centres * direction).sum(axis=1)) - sizes[:, axis]
+            np.maximum(inmost, beyond, out=inmost)
+            square += np.maximum(beyond, 0.0) ** 2
+        return (np.sqrt(square) + np.minimum(inmost, 0.0)).min(axis=1)
+
+
 def distance_to_shapes(points: Array, shapes: Sequence[PlacedShapes], *, reach: float = 0.1) -> Array:
     """Signed distance (N,) of points (N, 3) to a hand's nearest shape, m; negative inside, `reach` where farther."""
-    best = np.full(len(points), reach, dtype=float)
-    if not len(points):
-        return best
-    for group in shapes:
-        turns = quat_to_matrix(group.quat)
-        for centre, turn, size in zip(group.pos, turns, group.size, strict=True):
-            radius = float(np.linalg.norm(size)) if group.kind == "box" else float(size[0] + size[1])
-            close = np.flatnonzero(np.abs(points - centre).max(axis=1) < radius + reach)
-            if not len(close):
-                continue
-            local = (points[close] - centre) @ turn
-            if group.kind == "box":
-                outside = np.abs(local) - size
-                gap = np.linalg.norm(np.maximum(outside, 0.0), axis=1) + np.minimum(outside.max(axis=1), 0.0)
-            else:
-                local[:, 2] -= np.clip(local[:, 2], -size[1], size[1])
-                gap = np.linalg.norm(local, axis=1) - size[0]
-            best[close] = np.minimum(best[close], gap)
-    return best
+    return ShapeDistance(shapes)(points, reach)
+
+
+def _stacked(shapes: Sequence[PlacedShapes]) -> tuple[Array, Array, Array]:
+    """Centres (S, 3), rotation matrices (S, 3, 3) and sizes (S, 3) of all groups."""
+    if not shapes:
+        return np.zeros((0, 3)), np.zeros((0, 3, 3)), np.zeros((0, 3))
+    turns = quat_to_matrix(np.concatenate([group.quat for group in shapes]))
+    return np.concatenate([group.pos for group in shapes]), turns, np.concatenate([group.size for group in shapes])
+
+
+def _meets(centres: Array, radii: Array, low: Array, high: Array) -> Array:
+    """Rows of the spheres that reach into a box."""
+    return np.flatnonzero(((centres + radii[:, None] > low) & (centres - radii[:, None] < high)).all(axis=1))
 
 
 def upright_box(points: Array, steps: int = 18) -> tuple[Array, Array, float]:

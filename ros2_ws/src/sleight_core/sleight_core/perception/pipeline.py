@@ -5,9 +5,12 @@ that continues the one before, resample to a fixed size. While the hand is away 
 from the table up. From then on its position is followed by registering what is still visible to what was seen
 (`tracking`), because a hand that holds an object hides half of it and the centre of the visible rest would jump.
 
-`docs/perception.md` says how large the errors are.
+An object that is followed is looked for near where it was; the whole workspace is searched when it is not there. The
+points that are worked on are bounded in number, so that a cloud of 100,000 costs little more than one of 20,000.
 
-Open3D does the plane, the outliers, the clusters, the sampling and the registration; it is imported when first needed.
+`docs/perception.md` says how large the errors are, and how long it takes.
+
+Open3D does the plane, the sampling and the registration; it is imported when first needed.
 """
 
 from __future__ import annotations
@@ -22,8 +25,11 @@ import numpy as np
 
 from sleight_core.errors import MissingExtraError
 from sleight_core.hand.shapes import PlacedShapes
-from sleight_core.perception.geometry import distance_to_shapes, minor_axis_yaw, upright_box
+from sleight_core.perception.geometry import ShapeDistance, minor_axis_yaw, upright_box
+from sleight_core.perception.grid import cell_keys, cluster, is_dense, spread, with_neighbours
+from sleight_core.perception.table import Table
 from sleight_core.perception.tracking import SurfaceTracker, hand_frame
+from sleight_core.perception.views import CameraView, Scene, as_views
 
 Array = np.ndarray
 
@@ -38,6 +44,16 @@ HELD_SHARE, HELD_GAP, HELD_SIDES = 0.05, 0.010, 0.8
 COASTING = 0.05
 #: Gap between two clouds (s) after which the object is looked for anew.
 FORGET = 1.0
+#: Most points over the table that are worked on: near a followed object, and in the whole workspace.
+MOST_NEAR, MOST = 1600, 5000
+#: Clouds in a row without the object after which it is lost; fewer when what is behind its place is seen.
+LOST_AFTER, GONE_AFTER = 3, 2
+#: Share of lines of sight to its place that must pass through it for an object to be gone.
+GONE = 0.5
+#: With less than this share of its points an object is doubted, however well they fit.
+DOUBT = 0.15
+#: A thing elsewhere can be the object only if each side is as long to within this share, or this length (m).
+ALIKE_SHARE, ALIKE = 0.4, 0.025
 
 
 class PerceptionReason(IntEnum):
@@ -64,8 +80,8 @@ class PerceptionConfig:
         table_height: Where the table's top is expected; the plane found near it replaces it.
         table_gap: Points lower than this over the plane are table.
         table_search: How far from `table_height` the plane is looked for.
+        expected: Where the object is first looked for, not farther than `follow`; None: the largest thing is it.
         hand_margin: Points nearer than this to the hand's shapes are hand.
-        voxel: Grid for clustering.
         cluster_gap: Points farther apart than this are of different things.
         min_points: Fewest points of an object.
         cloud_points: Size of the object cloud.
@@ -74,7 +90,7 @@ class PerceptionConfig:
         max_speed: Largest speed of an object that is followed (m/s).
         min_fit: Share of the visible points that must match.
         smoothing: Weight of a new position while the object rests.
-        coast: How long an object that is not seen counts as being where it would have moved with the hand (s).
+        coast: How long an object that the hand hides counts as being where it would have moved with the hand (s).
     """
 
     workspace_low: tuple[float, float, float] = (-0.35, -0.35, 0.55)
@@ -82,8 +98,8 @@ class PerceptionConfig:
     table_height: float = 0.6
     table_gap: float = 0.006
     table_search: float = 0.03
+    expected: tuple[float, float, float] | None = None
     hand_margin: float = 0.008
-    voxel: float = 0.005
     cluster_gap: float = 0.02
     min_points: int = 25
     cloud_points: int = 512
@@ -105,9 +121,10 @@ class ObjectObservation:
         extents: (3,) size of the upright box, along its own axes, when it was last measured.
         cloud: (cloud_points, 3) float32 of the visible surface.
         point_count: Visible points before resampling.
-        quality: 0 to 1: how many points, and how well they fit what was seen before.
+        quality: 0 to 1: how many points, how well they fit what was seen before, and the share of the cameras in use.
         minor_axis: Heading of the short horizontal axis (rad), nan if round: the hand should close along it.
         followed: Whether the position comes from registration (the hand is near) or from a box (it is away).
+        moved: Cameras that see the table elsewhere than the others, or than before; their points were left out.
         timings: Seconds by stage.
     """
 
@@ -119,6 +136,7 @@ class ObjectObservation:
     quality: float = 0.0
     minor_axis: float = float("nan")
     followed: bool = False
+    moved: tuple[str, ...] = ()
     timings: dict[str, float] = field(default_factory=dict)
 
 
@@ -141,8 +159,8 @@ class PerceptionPipeline:
         self._o3d: Any = open3d
         open3d.utility.set_verbosity_level(open3d.utility.VerbosityLevel.Error)
         open3d.utility.random.seed(0)
-        self._plane = np.array([0.0, 0.0, 1.0, -self.config.table_height])
-        self._plane_age = -1
+        self._table = Table(open3d, self.config.table_height, self.config.table_search)
+        self._rng = np.random.default_rng(0)
         self.reset()
 
     def reset(self) -> None:
@@ -150,7 +168,9 @@ class PerceptionPipeline:
         self._position: Array | None = None
         self._stamp = -np.inf
         self._seen_at = -np.inf
-        self._most = 0
+        self._unseen, self._gone = 0, False
+        self._most = 0.0
+        self._cells = self._others = np.zeros(0, dtype=np.int64)
         self._tracker = SurfaceTracker(self._o3d)
         self._extents = np.zeros(3)
         self._minor_axis = float("nan")
@@ -158,36 +178,42 @@ class PerceptionPipeline:
     @property
     def table_height(self) -> float:
         """Height of the table's plane under the task frame's origin (m)."""
-        return float(-self._plane[3] / self._plane[2])
+        return self._table.height
 
-    def update(self, points: Array, hand: Sequence[PlacedShapes], stamp: float) -> ObjectObservation:
-        """Take one cloud.
+    def update(
+        self, points: Array | Sequence[CameraView], hand: Sequence[PlacedShapes], stamp: float
+    ) -> ObjectObservation:
+        """Take the clouds of one moment.
 
         Args:
-            points: (N, 3) of all cameras, task frame (m); not-finite rows are ignored.
-            hand: The hand's shapes in the task frame, from `HandShapes.place`.
-            stamp: When the cloud was taken (s).
+            points: One view a camera; or (N, 3) of all cameras in the task frame (m), which says less: no camera can be
+                found to have moved, and no place to be empty behind a hand. Not-finite rows are ignored.
+            hand: The shapes of the hand, and of its arm, in the task frame, from `HandShapes.place`.
+            stamp: When the clouds were taken (s).
         """
         timings: dict[str, float] = {}
         clock = _Stopwatch(timings)
-        if points.ndim != 2 or points.shape[1] != 3:
+        views = as_views(points)
+        if views is None:
             return ObjectObservation(PerceptionReason.BAD_CLOUD, timings=timings)
         if not 0.0 <= stamp - self._stamp <= FORGET:
             self.reset()
-        seen = self._crop(points)
-        clock.lap("crop")
-        if not len(seen):
-            return ObjectObservation(PerceptionReason.EMPTY, timings=timings)
-        seen = self._without_table(seen)
+        scene = Scene(views, self.config.workspace_low, self.config.workspace_high, self._rng)
+        clock.lap("merge")
+        moved = self._table.update(scene)
+        names = tuple(scene.names[view] for view in moved)
         clock.lap("table")
-        gap = distance_to_shapes(seen, hand)
-        seen, gap = seen[gap > self.config.hand_margin], gap[gap > self.config.hand_margin]
-        clock.lap("hand")
-        find = self._continue if self._tracker.known else self._begin
-        found = find(seen, gap, hand, stamp)
+        if moved and len(moved) == len(scene):
+            return ObjectObservation(PerceptionReason.WRONG_FRAME, moved=names, timings=timings)
+        look = _Look(scene, moved, ShapeDistance(hand), hand_frame(hand), stamp)
+        seen = self._points(look, near=self._tracker.known)
+        if not seen.any and not (self._tracker.known and self._points(look, near=False).any):
+            return ObjectObservation(PerceptionReason.EMPTY, moved=names, timings=timings)
+        clock.lap("points")
+        found = self._continue(seen, look) if self._tracker.known else self._begin(seen, look)
         clock.lap("object")
         if isinstance(found, PerceptionReason):
-            return ObjectObservation(found, point_count=len(seen), timings=timings)
+            return ObjectObservation(found, point_count=seen.count, moved=names, timings=timings)
         cloud = self._resample(found.points if len(found.points) >= self.config.min_points else self._tracker.surface())
         clock.lap("sample")
         return ObjectObservation(
@@ -195,132 +221,179 @@ class PerceptionPipeline:
             found.position,
             self._extents.copy(),
             cloud,
-            len(found.points),
-            found.quality,
+            found.count,
+            found.quality * (1.0 - len(moved) / len(scene)),
             self._minor_axis,
             found.followed,
+            names,
             timings,
         )
 
-    def _begin(
-        self, points: Array, gap: Array, hand: Sequence[PlacedShapes], stamp: float
-    ) -> _Found | PerceptionReason:
-        """Look for an object where none was."""
-        if len(points) < self.config.min_points:
-            return PerceptionReason.TOO_FEW_POINTS
-        rows = self._cluster(points, None)
-        if rows is None:
-            return PerceptionReason.NO_CLUSTER
-        return self._measure(points[rows], hand_frame(hand), stamp, smooth=False)
+    def _points(self, look: _Look, *, near: bool) -> _Points:
+        """Return the points over the table that are not the hand's: near the followed object, or all."""
+        around = None
+        if near:
+            assert self._position is not None
+            reach = 0.5 * float(np.linalg.norm(self._extents)) + self.config.follow
+            around = (self._position - reach, self._position + reach)
+        over, anything = look.scene.over(self._table.plane, self.config.table_gap, look.moved, around)
+        kept = spread(over.shape[1], MOST_NEAR if near else MOST, self._rng)
+        points = over[:, kept].T.astype(np.float64)
+        margin = self.config.hand_margin
+        gap = look.distance(points, max(margin, self.config.away) + 0.005)
+        free = gap > margin
+        return _Points(points[free], gap[free], over.shape[1] / max(len(kept), 1), anything)
 
-    def _held(self, hand: Sequence[PlacedShapes]) -> bool:
+    def _begin(self, seen: _Points, look: _Look) -> _Found | PerceptionReason:
+        """Look for an object where none was."""
+        if len(seen.points) < self.config.min_points:
+            return PerceptionReason.TOO_FEW_POINTS
+        things = [rows for rows in self._things(seen) if float(seen.gap[rows].max()) > self.config.away]
+        expected, choice = self.config.expected, 0
+        if expected is not None and things:
+            away = [float(np.linalg.norm(seen.points[rows].mean(axis=0) - expected)) for rows in things]
+            choice = int(np.argmin(away))
+            things = things if away[choice] < self.config.follow else []
+        if not things:
+            return PerceptionReason.NO_CLUSTER
+        # What stands beside it now is not it later.
+        others = [self._cells_of(seen.points[rows]) for k, rows in enumerate(things) if k != choice]
+        self._others = np.concatenate(others) if others else np.zeros(0, dtype=np.int64)
+        return self._measure(seen, things[choice], look, smooth=False)
+
+    def _continue(self, seen: _Points, look: _Look) -> _Found | PerceptionReason:
+        """Follow the object; measure it again while the hand is away."""
+        config = self.config
+        # Most of the time nothing but the camera's noise is new: no need to register anything.
+        there = self._is_in(seen.points, self._cells)
+        if there.any() and float(seen.gap[there].min()) > config.away:
+            rows = self._where_it_was(seen)
+            if rows is not None and float(seen.gap[rows].min()) > config.away and self._whole(seen, rows):
+                return self._measure(seen, rows, look, smooth=True)
+        fit = self._tracker.follow(
+            seen.points, look.palm, held=self._held(look), floor=self.table_height, min_points=MIN_FOLLOWED
+        )
+        good = fit.seen and fit.fit >= config.min_fit
+        through = 0.0
+        if not good or len(fit.rows) * seen.weight < DOUBT * self._most:
+            margin = 1.5 * config.hand_margin
+            through = look.scene.seen_through(
+                self._tracker.surface(),
+                self._tracker.normals(),
+                lambda points: look.distance(points, margin) < margin,
+                look.moved,
+            )
+            good = good and through < GONE
+        free = len(fit.rows) >= config.min_points and float(seen.gap[fit.rows].min()) > config.away
+        if not good or free:
+            where = seen if good else self._points(look, near=False)
+            rows = self._found_again(where, fit.position)
+            if rows is not None and (not good or self._whole(where, rows)):
+                return self._measure(where, rows, look, smooth=good)
+        if good:
+            self._seen_at, self._unseen, self._gone = look.stamp, 0, False
+        elif self._is_lost(through, look):
+            few = len(seen.points) < config.min_points
+            self.reset()
+            return PerceptionReason.TOO_FEW_POINTS if few else PerceptionReason.NO_CLUSTER
+        position = self._settle(fit.position, look.stamp, smooth=False)
+        count = round(len(fit.rows) * seen.weight)
+        quality = min(1.0, len(fit.rows) / 150.0) * min(1.0, fit.fit / 0.9) if good else 0.0
+        return _Found(position, seen.points[fit.rows], count, max(quality, COASTING), True)
+
+    def _is_lost(self, through: float, look: _Look) -> bool:
+        """Say whether an object that was not seen again is lost, rather than hidden by the hand."""
+        self._unseen += 1
+        if look.stamp - self._seen_at > self.config.coast:
+            return True
+        self._gone = self._gone or through >= GONE
+        if self._gone:
+            return self._unseen >= GONE_AFTER
+        surface = self._tracker.surface()[:: len(self._tracker.surface()) // 200 + 1]
+        hidden = bool((look.distance(surface, self.config.away) < self.config.away).any())
+        return not hidden and self._unseen >= LOST_AFTER
+
+    def _held(self, look: _Look) -> bool:
         """Whether the hand is around the object where it was last."""
         surface, normals = self._tracker.surface(), self._tracker.normals()
-        step = len(surface) // 200 + 1
-        touched = distance_to_shapes(surface[::step], hand, reach=HELD_GAP) < HELD_GAP
+        step = len(surface) // 150 + 1
+        touched = look.distance(surface[::step], HELD_GAP) < HELD_GAP
         if touched.mean() < HELD_SHARE:
             return False
         # Touched from opposite sides, the normals cancel; touched from above only, they add up.
         return float(np.linalg.norm(normals[::step][touched].mean(axis=0))) < HELD_SIDES
 
-    def _continue(
-        self, points: Array, gap: Array, hand: Sequence[PlacedShapes], stamp: float
-    ) -> _Found | PerceptionReason:
-        """Follow the object; measure it again while the hand is away."""
-        config, palm = self.config, hand_frame(hand)
-        fit = self._tracker.follow(
-            points, palm, held=self._held(hand), floor=self.table_height, min_points=MIN_FOLLOWED
-        )
-        good = fit.seen and fit.fit >= config.min_fit
-        free = len(fit.rows) >= config.min_points and float(gap[fit.rows].min()) > config.away
-        if not good or free:
-            rows = self._cluster(points, fit.position) if len(points) >= config.min_points else None
-            if rows is not None and float(gap[rows].min()) > config.away:
-                whole = len(rows) >= WHOLE * self._most
-                if not good or whole:
-                    return self._measure(points[rows], palm, stamp, smooth=good)
-        if good:
-            self._seen_at = stamp
-        elif stamp - self._seen_at > config.coast:
-            few = len(points) < config.min_points
-            self.reset()
-            return PerceptionReason.TOO_FEW_POINTS if few else PerceptionReason.NO_CLUSTER
-        position = self._settle(fit.position, stamp, smooth=False)
-        quality = min(1.0, len(fit.rows) / 150.0) * min(1.0, fit.fit / 0.9)
-        return _Found(position, points[fit.rows], max(quality, COASTING), True)
+    def _whole(self, seen: _Points, rows: Array) -> bool:
+        return len(rows) * seen.weight >= WHOLE * self._most
 
-    def _crop(self, points: Array) -> Array:
-        low, high = self.config.workspace_low, self.config.workspace_high
-        # Comparisons with nan are false, so not-finite points go here too.
-        inside = np.all((points > low) & (points < high), axis=1)
-        return points[inside].astype(np.float64)
+    def _things(self, seen: _Points) -> list[Array]:
+        """Return the rows of every cluster that is large enough for an object, the largest first."""
+        labels = cluster(seen.points, self.config.cluster_gap)
+        order = np.argsort(labels, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(labels[order])) + 1) if len(order) else []
+        things = [rows for rows in parts if labels[rows[0]] >= 0 and len(rows) >= self.config.min_points]
+        return sorted(things, key=len, reverse=True)
 
-    def _without_table(self, points: Array) -> Array:
-        """Drop the table; its plane is found once and then followed by its own inliers."""
+    def _where_it_was(self, seen: _Points, things: list[Array] | None = None) -> Array | None:
+        """Return the rows of the clusters that lie where the object was: the hand can cut it in two for the eye."""
+        things = self._things(seen) if things is None else things
+        parts = [rows for rows in things if self._share(seen.points[rows], self._cells) > 0.5]
+        return np.concatenate(parts) if parts else None
+
+    def _found_again(self, seen: _Points, expected: Array) -> Array | None:
+        """Return the rows of the object, free of the hand: where it was followed to, else the nearest thing like it."""
         config = self.config
-        height = points @ self._plane[:3] + self._plane[3]
-        near = np.abs(height) < config.table_search
-        if self._plane_age < 0 and near.sum() > 200:
-            cloud = self._cloud(points[near])
-            plane, inliers = cloud.segment_plane(0.004, 3, 100)
-            plane = np.asarray(plane) * np.sign(plane[2])
-            if len(inliers) > 0.4 * near.sum() and plane[2] > 0.98:
-                self._plane, self._plane_age = plane, 0
-                height = points @ plane[:3] + plane[3]
-        elif self._plane_age >= 0:
-            on = np.abs(height) < 0.004
-            if on.sum() > 200:
-                self._plane[3] -= 0.1 * float(np.median(height[on]))
-        return points[height > config.table_gap]
-
-    def _cluster(self, points: Array, expected: Array | None) -> Array | None:
-        """Rows of the cluster where the object is expected, else of the largest; None if all are small."""
-        config = self.config
-        cloud = self._cloud(points)
-        thin, _, rows = cloud.voxel_down_sample_and_trace(config.voxel, cloud.get_min_bound(), cloud.get_max_bound())
-        labels = np.asarray(thin.cluster_dbscan(eps=config.cluster_gap, min_points=4))
-        if labels.size == 0 or labels.max() < 0:
+        free = [rows for rows in self._things(seen) if float(seen.gap[rows].min()) > config.away]
+        self._remember(self._tracker.surface())
+        rows = self._where_it_was(seen, free)
+        if rows is not None:
+            return rows
+        other = [rows for rows in free if self._share(seen.points[rows], self._others) < 0.5]
+        alike = [rows for rows in other if self._is_like_it(seen.points[rows])]
+        if not alike:
             return None
-        centres = np.asarray(thin.points)
-        members: dict[int, Array] = {}
-        for label in range(int(labels.max()) + 1):
-            inside = np.flatnonzero(labels == label)
-            members[label] = np.concatenate([np.asarray(rows[i]) for i in inside])
-        candidates = {label: found for label, found in members.items() if len(found) >= config.min_points}
-        if not candidates:
-            return None
-        choice = max(candidates, key=lambda label: len(candidates[label]))
-        if expected is not None:
-            distances = {
-                label: np.linalg.norm(centres[labels == label].mean(axis=0) - expected) for label in candidates
-            }
-            nearest = min(distances, key=lambda label: distances[label])
-            if distances[nearest] < config.follow:
-                # A hand can cut an object in two for the eye: everything near it is it.
-                parts = [
-                    candidates[label]
-                    for label, away in distances.items()
-                    if away < 0.6 * config.follow or label == nearest
-                ]
-                return np.concatenate(parts)
-        return candidates[choice]
+        return min(alike, key=lambda rows: float(np.linalg.norm(seen.points[rows].mean(axis=0) - expected)))
 
-    def _measure(self, cluster: Array, palm: Array | None, stamp: float, *, smooth: bool) -> _Found:
-        """Measure an object that the hand does not touch by a box around it; its surface is what is followed later."""
-        thin, _ = self._cloud(cluster).remove_statistical_outlier(12, 3.0)
-        cluster = np.asarray(thin.points)
-        center, size, _ = upright_box(cluster)
+    def _is_like_it(self, points: Array) -> bool:
+        size, known = np.sort(self._box(points)[1]), np.sort(self._extents)
+        return bool((np.abs(size - known) <= np.maximum(ALIKE, ALIKE_SHARE * known)).all())
+
+    def _remember(self, points: Array) -> None:
+        """Keep the cells in and around points (N, 3) as the place of the object."""
+        self._cells = self._cells_of(points)
+
+    def _cells_of(self, points: Array) -> Array:
+        return with_neighbours(np.unique(cell_keys(points, 0.5 * self.config.cluster_gap)))
+
+    def _is_in(self, points: Array, cells: Array) -> Array:
+        return np.isin(cell_keys(points, 0.5 * self.config.cluster_gap), cells)
+
+    def _share(self, points: Array, cells: Array) -> float:
+        return float(self._is_in(points, cells).mean())
+
+    def _box(self, points: Array) -> tuple[Array, Array]:
+        """Return centre (3,) and size (3,) of the upright box around a free object (m)."""
+        center, size, _ = upright_box(points)
         bottom, top = center[2] - 0.5 * size[2], center[2] + 0.5 * size[2]
         table = self.table_height
         if bottom - table < 0.03:  # it stands on the table, whose last millimetres were cut off
             bottom = table
         center[2], size[2] = 0.5 * (bottom + top), top - bottom
-        position = self._settle(center, stamp, smooth=smooth)
-        self._extents, self._minor_axis = size, minor_axis_yaw(cluster)
-        self._tracker.learn(cluster, position, palm, table)
-        self._most = len(cluster) if not smooth else max(len(cluster), self._most)
-        self._seen_at = stamp
-        return _Found(position, cluster, min(1.0, len(cluster) / 150.0), False)
+        return center, size
+
+    def _measure(self, seen: _Points, rows: Array, look: _Look, *, smooth: bool) -> _Found:
+        """Measure an object that the hand does not touch by a box around it; its surface is what is followed later."""
+        thing = seen.points[rows]
+        thing = thing[is_dense(thing)]
+        center, size = self._box(thing)
+        position = self._settle(center, look.stamp, smooth=smooth)
+        self._extents, self._minor_axis = size, minor_axis_yaw(thing)
+        self._tracker.learn(thing, position, look.palm, self.table_height)
+        self._remember(thing)
+        count = len(thing) * seen.weight
+        self._most = max(count, self._most) if smooth else count
+        self._seen_at, self._unseen, self._gone = look.stamp, 0, False
+        return _Found(position, thing, round(count), min(1.0, len(thing) / 150.0), False)
 
     def _settle(self, position: Array, stamp: float, *, smooth: bool) -> Array:
         """Bound the speed, smooth a resting object, and remember."""
@@ -337,23 +410,49 @@ class PerceptionPipeline:
         self._position, self._stamp = position, stamp
         return position.copy()
 
-    def _resample(self, cluster: Array) -> Array:
+    def _resample(self, points: Array) -> Array:
         """Exactly `cloud_points` points: spread out where there are more, repeated where there are fewer."""
         want = self.config.cloud_points
-        if len(cluster) > want:
-            cluster = np.asarray(self._cloud(cluster).farthest_point_down_sample(want).points)
-        return cluster[np.arange(want) % len(cluster)].astype(np.float32)
+        if len(points) > want:
+            points = points[spread(len(points), 2 * want, self._rng)]
+            cloud = self._o3d.geometry.PointCloud(self._o3d.utility.Vector3dVector(points))
+            points = np.asarray(cloud.farthest_point_down_sample(want).points)
+        return points[np.arange(want) % len(points)].astype(np.float32)
 
-    def _cloud(self, points: Array) -> Any:
-        cloud = self._o3d.geometry.PointCloud()
-        cloud.points = self._o3d.utility.Vector3dVector(points)
-        return cloud
+
+@dataclass(frozen=True)
+class _Look:
+    """One moment: its views, those whose cameras have moved, the hand, the palm's pose (4, 4), and when (s)."""
+
+    scene: Scene
+    moved: list[int]
+    distance: ShapeDistance
+    palm: Array | None
+    stamp: float
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Points (N, 3) to search, their distance (N,) to the hand, and how many points of the cameras each stands for.
+
+    `any`: whether there was anything, the table and the hand included.
+    """
+
+    points: Array
+    gap: Array
+    weight: float
+    any: bool
+
+    @property
+    def count(self) -> int:
+        return round(len(self.points) * self.weight)
 
 
 @dataclass(frozen=True)
 class _Found:
     position: Array
     points: Array
+    count: int
     quality: float
     followed: bool
 

@@ -63,7 +63,10 @@ class SurfaceTracker:
         self._o3d = o3d
         self._max_points = max_points
         self._surface: Any = None
+        self._index: Any = None
+        self._lesson: tuple[Array, Array, float] | None = None
         self._normals = np.zeros((0, 3))
+        self._points = np.zeros((0, 3))
         self._center = np.zeros(3)
         self._reach = 0.0
         self._rotation = np.eye(3)
@@ -74,10 +77,10 @@ class SurfaceTracker:
     @property
     def known(self) -> bool:
         """Whether there is a surface to follow."""
-        return self._surface is not None
+        return self._surface is not None or self._lesson is not None
 
     def learn(self, points: Array, center: Array, hand: Array | None, floor: float) -> None:
-        """Take a freely visible object as the reference.
+        """Take a freely visible object as the reference. Its surface is worked out when it is first needed.
 
         Args:
             points: (N, 3) m, task frame.
@@ -86,20 +89,30 @@ class SurfaceTracker:
             floor: Height of the table (m). The points on its last millimetres went with it; walls are continued there,
                 or a lifted object would seem to slide along itself.
         """
+        self._lesson = (points, np.asarray(center, dtype=float).copy(), floor)
+        self._rotation, self._position = np.eye(3), self._lesson[1].copy()
+        self._before = None
+        self._hand = hand
+
+    def _study(self) -> None:
+        """Work out the surface of the last lesson, if that was not done yet."""
+        if self._lesson is None:
+            return
+        (points, center, floor), self._lesson = self._lesson, None
         surface = self._cloud(points).voxel_down_sample(0.003)
         surface.estimate_normals(self._o3d.geometry.KDTreeSearchParamHybrid(0.012, 12))
         known, normals = np.asarray(surface.points), np.asarray(surface.normals)
         foot = (known[:, 2] < floor + 0.010) & (np.abs(normals[:, 2]) < 0.4)
         strips = [known[foot] * [1.0, 1.0, 0.0] + [0.0, 0.0, floor + height] for height in (0.0005, 0.0035)]
-        self._surface = surface = self._cloud(np.concatenate([known, *strips]))
+        self._surface = self._cloud(np.concatenate([known, *strips]))
+        self._points = np.asarray(self._surface.points)
         normals = np.concatenate([normals, normals[foot], normals[foot]])
-        inward = (normals * (np.asarray(surface.points) - center)).sum(axis=1) < 0.0
+        inward = (normals * (self._points - center)).sum(axis=1) < 0.0
         self._normals = np.where(inward[:, None], -normals, normals)
-        self._center = np.asarray(center, dtype=float).copy()
-        self._reach = float(np.linalg.norm(np.asarray(surface.points) - center, axis=1).max()) + GATE
-        self._rotation, self._position = np.eye(3), self._center.copy()
-        self._before = None
-        self._hand = hand
+        self._center = center
+        self._reach = float(np.linalg.norm(self._points - center, axis=1).max()) + GATE
+        self._index = self._o3d.core.nns.NearestNeighborSearch(self._tensor(self._points))
+        self._index.knn_index()
 
     def follow(self, points: Array, hand: Array | None, *, held: bool, floor: float, min_points: int) -> Fit:
         """Find the object among points.
@@ -111,6 +124,7 @@ class SurfaceTracker:
             floor: Height of the table (m), into which no hand carries an object.
             min_points: With fewer points on the object, only the guess counts.
         """
+        self._study()
         guesses = self._guesses(hand, floor)
         likely = "carried" if held and "carried" in guesses else "stays"
         self._hand = hand
@@ -118,7 +132,7 @@ class SurfaceTracker:
         for _, position in guesses.values():
             near |= np.abs(points - position).max(axis=1, initial=0.0) < self._reach
         candidates = np.flatnonzero(near)
-        distances = {name: self._distances(points[candidates], guess) for name, guess in guesses.items()}
+        distances = self._distances(points[candidates], guesses)
         mine = np.min(list(distances.values()), axis=0) < GATE
         rows = candidates[mine]
         if len(rows) < min_points:
@@ -126,7 +140,8 @@ class SurfaceTracker:
             return Fit(self._position.copy(), rows, 0.0, False)
         costs = {name: float(np.minimum(row[mine], CLIP).mean()) for name, row in distances.items()}
         best, fit, pose = -1.0, 0.0, guesses[likely]
-        others = sorted((name for name in costs if name != likely), key=lambda name: costs[name])
+        # Another guess is worth a registration only if it is nearer to the points before any.
+        others = sorted((name for name in costs if costs[name] < costs[likely]), key=lambda name: costs[name])
         for name in (likely, *others[:1]):
             found, registered = self._register(points[rows], guesses[name])
             score = found + (LIKELY_FIT + LIKELY_POINTS / len(rows) if name == likely else 0.0)
@@ -137,6 +152,7 @@ class SurfaceTracker:
 
     def normals(self) -> Array:
         """Return the outward unit normals (N, 3) of `surface`, task frame."""
+        self._study()
         return self._normals @ self._rotation.T
 
     def _guesses(self, hand: Array | None, floor: float) -> dict[str, Pose]:
@@ -157,15 +173,18 @@ class SurfaceTracker:
 
     def surface(self, pose: Pose | None = None) -> Array:
         """Return the known surface (N, 3) where it is now, or at a pose, m."""
+        self._study()
         rotation, position = pose or (self._rotation, self._position)
-        return (np.asarray(self._surface.points) - self._center) @ rotation.T + position
+        return (self._points - self._center) @ rotation.T + position
 
-    def _distances(self, points: Array, guess: Pose) -> Array:
-        """Distances (N,) of points to the known surface, moved by a guess."""
+    def _distances(self, points: Array, guesses: dict[str, Pose]) -> dict[str, Array]:
+        """Distances (N,) of points to the known surface, moved by each guess; one search for all."""
         if not len(points):
-            return np.zeros(0)
-        local = (points - guess[1]) @ guess[0] + self._center
-        return np.asarray(self._cloud(local).compute_point_cloud_distance(self._surface))
+            return {name: np.zeros(0) for name in guesses}
+        local = [(points - position) @ rotation + self._center for rotation, position in guesses.values()]
+        _, squares = self._index.knn_search(self._tensor(np.concatenate(local)), 1)
+        rows = np.sqrt(squares.numpy().astype(float).reshape(len(guesses), -1))
+        return dict(zip(guesses, rows, strict=True))
 
     def _register(self, points: Array, guess: Pose) -> tuple[float, Pose]:
         """Register from a guess; return how well the points fit, 0 to 1, and the pose."""
@@ -196,6 +215,9 @@ class SurfaceTracker:
         rotation = guess[0] @ _part_of(back[:3, :3], trust)
         return float(result.fitness) * (1.0 - float(result.inlier_rmse) / STAGES[-1][0] / 3.0), (rotation, position)
 
+    def _tensor(self, points: Array) -> Any:
+        return self._o3d.core.Tensor(np.ascontiguousarray(points, dtype=np.float32))
+
     def _cloud(self, points: Array) -> Any:
         cloud = self._o3d.geometry.PointCloud()
         cloud.points = self._o3d.utility.Vector3dVector(points)
@@ -206,10 +228,11 @@ def hand_frame(shapes: Sequence[PlacedShapes]) -> Array | None:
     """Return a pose (4, 4) that moves with the palm: that of the hand's largest shape; None without shapes."""
     best: tuple[float, Array, Array] | None = None
     for group in shapes:
-        for position, quat, size in zip(group.pos, group.quat, group.size, strict=True):
-            bulk = float(np.prod(size)) if group.kind == "box" else float(size[0] ** 2 * (size[0] + size[1]))
-            if best is None or bulk > best[0]:
-                best = (bulk, position, quat)
+        size = group.size
+        bulk = size.prod(axis=1) if group.kind == "box" else size[:, 0] ** 2 * (size[:, 0] + size[:, 1])
+        row = int(bulk.argmax())
+        if best is None or bulk[row] > best[0]:
+            best = (float(bulk[row]), group.pos[row], group.quat[row])
     if best is None:
         return None
     pose = np.eye(4)
