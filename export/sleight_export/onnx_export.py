@@ -28,16 +28,20 @@ class ClampedPolicy(torch.nn.Module):
     """An actor with its output clamped to [-1, 1], so that the limits of the action are part of the graph.
 
     Args:
-        actor: Observations (B, D) -> actions (B, A), normalisation of observations included.
+        actor: Observations (B, D) -> actions (B, A), normalisation of observations included; or a tuple whose first
+            part they are.
     """
 
     def __init__(self, actor: torch.nn.Module) -> None:
         super().__init__()
         self.actor = actor
 
-    def forward(self, obs: torch.Tensor) -> torch.Tensor:
-        """Return actions (B, A) in [-1, 1] for observations (B, D)."""
-        return torch.clamp(self.actor(obs), -1.0, 1.0)
+    def forward(self, obs: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
+        """Return actions (B, A) in [-1, 1] for observations (B, D), with the further parts of a tuple."""
+        out = self.actor(obs)
+        if isinstance(out, tuple):
+            return torch.clamp(out[0], -1.0, 1.0), *out[1:]
+        return torch.clamp(out, -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class Parity:
     Attributes:
         samples: Random observations compared.
         golden: Golden observations compared.
-        largest: Largest difference of an action element.
+        largest: Largest difference of an element of any output.
     """
 
     samples: int
@@ -55,16 +59,20 @@ class Parity:
     largest: float
 
 
-def to_onnx(policy: torch.nn.Module, observation_size: int) -> bytes:
-    """Export a policy.
+def to_onnx(
+    policy: torch.nn.Module, observation_size: int, *, source: str = "obs", outputs: Sequence[str] = ("action",)
+) -> bytes:
+    """Export a policy, or a part of one.
 
     Args:
-        policy: Observations (B, D) float32 -> actions (B, A).
+        policy: Observations (B, D) float32 -> actions (B, A), or a tuple of several outputs.
         observation_size: D.
+        source: Name of the input.
+        outputs: Names of the outputs.
 
     Returns:
-        The ONNX file: input "obs", output "action", batch axis of any size, weights inside, opset and file format as
-        the oldest supported runtime reads them.
+        The ONNX file: input and outputs as named, batch axis of any size, weights inside, opset and file format as the
+        oldest supported runtime reads them.
 
     Raises:
         SleightError: The policy cannot be traced, or the result is no valid model.
@@ -79,9 +87,9 @@ def to_onnx(policy: torch.nn.Module, observation_size: int) -> bytes:
                 policy,
                 (torch.zeros(1, observation_size),),
                 buffer,  # type: ignore[arg-type]  # file objects are accepted, the annotation is not complete
-                input_names=["obs"],
-                output_names=["action"],
-                dynamic_axes={"obs": {0: "batch"}, "action": {0: "batch"}},
+                input_names=[source],
+                output_names=list(outputs),
+                dynamic_axes={name: {0: "batch"} for name in (source, *outputs)},
                 opset_version=MAX_OPSET,
                 dynamo=False,
             )
@@ -104,16 +112,18 @@ def check_parity(
     golden: Array,
     labels: Sequence[str],
     *,
+    outputs: Sequence[str] = ("action",),
     samples: int = PARITY_SAMPLES,
     tolerance: float = GOLDEN_TOLERANCE,
 ) -> Parity:
     """Compare an ONNX file with the torch policy that it came from.
 
     Args:
-        policy: The torch policy, (B, D) -> (B, A).
+        policy: The torch policy, (B, D) -> (B, A), or a tuple of several outputs.
         data: The ONNX file.
         golden: Observations of real episodes (N, D); the random ones are drawn from the range that they span.
         labels: Names of the A action elements, for the message.
+        outputs: Names of the outputs.
         samples: Number of random observations.
         tolerance: Largest difference allowed.
 
@@ -126,27 +136,37 @@ def check_parity(
     session = make_session(data, "graphs.policy")
     largest = 0.0
     for what, obs in (("random", drawn), ("golden", golden)):
-        expected = torch_actions(policy, obs)
+        expected = torch_outputs(policy, obs)
         # In one batch and one by one, as a robot asks: the two take different paths in the matrix products.
-        single = np.concatenate([np.asarray(session.run(["action"], {"obs": row[None]})[0]) for row in obs])
-        batch = np.asarray(session.run(["action"], {"obs": obs})[0])
-        for answer in (batch, single):
-            difference = np.abs(answer.astype(np.float64) - expected)
-            if not difference.max() <= tolerance:
-                raise BundleError(
-                    "graphs.policy",
-                    expected=f"torch's actions within {tolerance:g} on {len(obs)} {what} observations",
-                    found=named_differences(difference, list(labels), tolerance),
-                    remedy="remove from the network what ONNX computes otherwise",
-                )
-            largest = max(largest, float(difference.max()))
+        names = list(outputs)
+        rows = [session.run(names, {"obs": row[None]}) for row in obs]
+        single = [np.concatenate(parts) for parts in zip(*rows, strict=True)]
+        batch = session.run(names, {"obs": obs})
+        for answers in (batch, single):
+            for name, answer, wanted in zip(names, answers, expected, strict=True):
+                difference = np.abs(np.asarray(answer, dtype=np.float64) - wanted).reshape(len(obs), -1)
+                if not difference.max() <= tolerance:
+                    elements = list(labels) if name == "action" else [f"{name}[{i}]" for i in range(wanted[0].size)]
+                    raise BundleError(
+                        "graphs.policy",
+                        expected=f"torch's actions within {tolerance:g} on {len(obs)} {what} observations",
+                        found=named_differences(difference, elements, tolerance),
+                        remedy="remove from the network what ONNX computes otherwise",
+                    )
+                largest = max(largest, float(difference.max()))
     return Parity(samples, len(golden), largest)
+
+
+def torch_outputs(policy: torch.nn.Module, obs: Array) -> list[Array]:
+    """Return all outputs of a torch policy for observations (N, D)."""
+    with torch.no_grad():
+        out = policy.eval()(torch.from_numpy(np.ascontiguousarray(obs, dtype=np.float32)))
+    return [part.cpu().numpy() for part in (out if isinstance(out, tuple) else (out,))]
 
 
 def torch_actions(policy: torch.nn.Module, obs: Array) -> Array:
     """Return a torch policy's actions (N, A) for observations (N, D)."""
-    with torch.no_grad():
-        return policy.eval()(torch.from_numpy(np.ascontiguousarray(obs, dtype=np.float32))).cpu().numpy()
+    return torch_outputs(policy, obs)[0]
 
 
 @contextlib.contextmanager

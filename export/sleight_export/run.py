@@ -16,10 +16,10 @@ from sleight_core.observation.spec import term_specs
 from sleight_core.safety.limits import DEFAULT_MARGIN
 from sleight_description import load_hand
 from sleight_sim.objects.sets import resolve_objects
-from sleight_sim.tasks.grasp.config import GraspTaskConfig
-from sleight_sim.tasks.grasp.env import PALM_DOWN
+from sleight_sim.tasks.grasp.env import PALM_DOWN, GraspTask
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
+from sleight_training.hyper.actor import HyperActor, hyper_settings
 from sleight_training.ppo.runner import actor_state
 from sleight_training.run import RunConfig, read_run
 from sleight_training.weights import SUFFIX, read_weights
@@ -31,7 +31,9 @@ from sleight_export.onnx_export import torch_actions
 CHECKPOINT = "checkpoint.pt"
 #: Golden observations in a bundle.
 GOLDEN_COUNT = 64
-_GOLDEN_ENVS = 8
+#: Environments in which they are recorded, and how: the same ones each time.
+GOLDEN_ENVS = 8
+GOLDEN: dict[str, Any] = {"seed": 0, "num_threads": 1}
 
 
 def export_run(
@@ -70,18 +72,33 @@ def request_of(run: RunConfig, data: dict[str, Any], source: Path, name: str) ->
     Raises:
         SleightError: The checkpoint is of another network.
     """
-    config = run.task
-    table = load_hand(config.hand)
-    specs = term_specs(table, config.terms)
-    action = ActionSpec.absolute(table)
-    actor = build_actor(run, data, sum(spec.size for spec in specs), action.size, source)
-    progress = data.get("progress", {})
+    if run.kind == "hyper":
+        from sleight_export.hyper import hyper_request  # builds on this module
+
+        return hyper_request(run, data, source, name)
+    table = load_hand(run.task.hand)
+    size = sum(spec.size for spec in term_specs(table, run.task.terms))
+    actor = build_actor(run, data, size, ActionSpec.absolute(table).size, source)
     return ExportRequest(
         name=name,
         actor=actor,
+        golden=record_observations(
+            actor, make_grasp_task(run.task, resolve_objects(run.objects), GOLDEN_ENVS, **GOLDEN)
+        ),
+        description=f"Geometry-agnostic grasp policy for hand '{table.name}', learnt on {run.objects}.",
+        **common_sections(run, data),
+    )
+
+
+def common_sections(run: RunConfig, data: dict[str, Any]) -> dict[str, Any]:
+    """Return the parts of an `ExportRequest` that a run's configuration and progress give."""
+    config = run.task
+    table = load_hand(config.hand)
+    progress = data.get("progress", {})
+    return dict(
         table=table,
-        observation=specs,
-        action=action,
+        observation=term_specs(table, config.terms),
+        action=ActionSpec.absolute(table),
         control=ControlSection(period=config.control_period, position_margin=DEFAULT_MARGIN),
         task=TaskSection(
             name="grasp",
@@ -105,8 +122,6 @@ def request_of(run: RunConfig, data: dict[str, Any], source: Path, name: str) ->
             command=run.command,
             versions=run.versions,
         ),
-        golden=record_observations(actor, config, run.objects),
-        description=f"Geometry-agnostic grasp policy for hand '{table.name}', learnt on {run.objects}.",
     )
 
 
@@ -128,23 +143,24 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return data
 
 
-def build_actor(run: RunConfig, data: dict[str, Any], obs: int, actions: int, path: Path) -> torch.nn.Module:
+def build_actor(run: RunConfig, data: dict[str, Any], obs: int, outputs: int, path: Path) -> torch.nn.Module:
     """Build a run's actor as a deterministic network with its normaliser.
 
     Args:
         run: The run's configuration.
         data: A checkpoint.
         obs: Elements of the observation.
-        actions: Elements of the action.
+        outputs: Elements of the network's output: those of the action, or of a hyper-policy.
         path: Where the checkpoint came from, for messages.
 
     Raises:
         SleightError: The checkpoint is of another network.
     """
-    settings = dict(run.ppo.rsl_rl()["actor"])
+    settings = dict((hyper_settings(run.ppo, run.hyper) if run.hyper else run.ppo.rsl_rl())["actor"])
     settings.pop("class_name")
+    kind = HyperActor if run.hyper else MLPModel
     groups = {"policy": torch.zeros(1, obs)}
-    model = MLPModel(TensorDict(groups, batch_size=[1]), {"actor": ["policy"]}, "actor", actions, **settings)
+    model = kind(TensorDict(groups, batch_size=[1]), {"actor": ["policy"]}, "actor", outputs, **settings)
     try:
         model.load_state_dict(actor_state(data))
     except (RuntimeError, TypeError, AttributeError) as error:
@@ -157,21 +173,19 @@ def build_actor(run: RunConfig, data: dict[str, Any], obs: int, actions: int, pa
     return model.as_onnx(verbose=False).eval()
 
 
-def record_observations(actor: torch.nn.Module, config: GraspTaskConfig, objects: str) -> NDArray[np.float32]:
+def record_observations(actor: torch.nn.Module, task: GraspTask) -> NDArray[np.float32]:
     """Let the policy grasp, and keep observations from all phases of the episodes.
 
     Args:
         actor: (B, D) -> (B, A).
-        config: The task.
-        objects: The object set that it was trained on.
+        task: The task with objects that it was trained on.
 
     Returns:
         (GOLDEN_COUNT, D) float32, the same ones each time.
     """
-    task = make_grasp_task(config, resolve_objects(objects), _GOLDEN_ENVS, seed=0, num_threads=1)
     obs, _ = task.reset()
     seen = [obs]
-    for _ in range(config.episode_steps - 1):
+    for _ in range(task.config.episode_steps - 1):
         seen.append(task.step(torch_actions(actor, seen[-1])).obs)
     rows = np.concatenate(seen)
     return rows[np.linspace(0, len(rows) - 1, GOLDEN_COUNT).astype(int)].astype(np.float32)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,8 +113,3 @@ def train_base(
     finally:
         if runner.progress.iteration:
             write_run_page(folder)
-
-
-def use_cores() -> None:
-    """Make torch's threads sleep instead of spin while they wait, so that physics and learner share the cores."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")

@@ -11,6 +11,8 @@ import numpy as np
 import typer
 from sleight_core.benchmark import Figure, as_json, print_figures, write_json
 
+from sleight_training.cores import use_cores
+
 app = typer.Typer(help=__doc__, add_completion=False)
 
 
@@ -21,12 +23,12 @@ def train(
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
     """Measure whole learning iterations beside the same task stepped without a learner, in one run."""
-    from sleight_training.base import build_runner, use_cores
+    use_cores()
+    from sleight_training.base import build_runner
     from sleight_training.cli.train import DEFAULT_OBJECT
     from sleight_training.ppo.config import preset as preset_of
     from sleight_training.run import RunConfig
 
-    use_cores()
     chosen = preset_of(preset)
     ppo = chosen.ppo.model_copy(update={"iterations": iterations + 1})
     run = RunConfig(kind="base", preset=preset, objects=DEFAULT_OBJECT, seed=0, ppo=ppo, task=chosen.task)

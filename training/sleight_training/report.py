@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+from sleight_training.hyper.config import HyperConfig
 from sleight_training.run import read_metrics, read_run
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -37,6 +38,15 @@ def table(rows: list[tuple[str, str]]) -> str:
     return f"<table>{cells}</table>"
 
 
+def _hyper_facts(hyper: HyperConfig) -> list[tuple[str, str]]:
+    kind = f"{hyper.normalisation} weights, {'residual' if hyper.residual else 'no residual'}"
+    start = f", from {hyper.start}" if hyper.start else ""
+    return [
+        ("experts", ", ".join(f"{expert.name} ({expert.objects})" for expert in hyper.experts)),
+        ("hyper-policy", f"stage {hyper.stage}{start}, {kind}"),
+    ]
+
+
 def write_run_page(folder: Path) -> Path:
     """Write `index.html` for a run from its metrics; returns its path."""
     import matplotlib
@@ -54,7 +64,7 @@ def write_run_page(folder: Path) -> Path:
     panels[0, 0].legend()
     panels[0, 1].plot(steps, [row["reward"] for row in rows])
     panels[0, 1].set(title="reward a step", xlabel="million steps")
-    names = sorted({name for row in rows for name in row["rewards"]})
+    names = sorted({name for row in rows for name in row["rewards"] if name.startswith("Reward/")})
     for name in names:
         panels[1, 0].plot(steps, [row["rewards"].get(name) for row in rows], label=name.removeprefix("Reward/"))
     panels[1, 0].set(title="reward terms", xlabel="million steps")
@@ -66,6 +76,7 @@ def write_run_page(folder: Path) -> Path:
     last = rows[-1] if rows else {}
     facts = [
         ("object set", run.objects),
+        *(_hyper_facts(run.hyper) if run.hyper else ()),
         ("preset", run.preset),
         ("seed", str(run.seed)),
         ("iterations", f"{last.get('iteration', 0)} of {run.ppo.iterations}"),

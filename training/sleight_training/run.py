@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sleight_core.errors import SleightError
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
 
+from sleight_training.hyper.config import HyperConfig
 from sleight_training.ppo.config import PpoConfig
 
 CONFIG = "config.json"
@@ -24,12 +25,13 @@ class RunConfig(BaseModel):
     """What a run is; written once when it starts, checked when it is resumed.
 
     Attributes:
-        kind: "base".
+        kind: "base" or "hyper".
         preset: Name of the preset it started from.
         objects: Object set it learns on.
         seed: Seed of networks, physics and starts.
         ppo: PPO's figures.
         task: The task.
+        hyper: What a hyper-policy is besides; None for a base policy.
         command: Command line that started it.
         git_commit: Commit of the code, with "+" when files were changed.
         versions: Versions of the packages that matter.
@@ -43,6 +45,7 @@ class RunConfig(BaseModel):
     seed: int
     ppo: PpoConfig
     task: GraspTaskConfig
+    hyper: HyperConfig | None = None
     command: str = ""
     git_commit: str = ""
     versions: dict[str, str] = {}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from sleight_core.errors import SleightError
+
+from sleight_training.cli.bar import TrainingBar
+from sleight_training.cli.steps import export_run, progress_text
+from sleight_training.cli.train_codes import codes
+from sleight_training.cli.train_hyper import hyper
+from sleight_training.cores import use_cores
 
 app = typer.Typer(help="Train policies in simulation.", no_args_is_help=True)
 
@@ -25,8 +29,16 @@ def _train() -> None:
 @app.command()
 def base(
     objects: Annotated[
-        str, typer.Option("--object", help="The object to learn on, e.g. household:can:3 or a mesh file.")
-    ] = DEFAULT_OBJECT,
+        str | None,
+        typer.Option(
+            "--object",
+            help=f"The object to learn on, e.g. household:can:3 or a mesh file (default: {DEFAULT_OBJECT}).",
+        ),
+    ] = None,
+    k: Annotated[
+        int | None, typer.Option(min=1, help="Learn on a chosen object: number of base policies, with --index.")
+    ] = None,
+    index: Annotated[int | None, typer.Option(min=0, help="Which of the k base policies, from 0.")] = None,
     preset: Annotated[
         str, typer.Option(help="cpu: 2 cores, about 15 minutes; full: the paper's sizes, for a GPU; smoke: a test.")
     ] = "cpu",
@@ -38,34 +50,20 @@ def base(
     export: Annotated[Path | None, typer.Option(help="Write the policy bundle here when done.")] = None,
 ) -> None:
     """Train a geometry-agnostic base policy on one object (ResDex 4.1)."""
+    name = base_object(objects, k, index)
+    use_cores()
     from sleight_training import base as training
 
-    training.use_cores()
     console = Console(stderr=True)
-    folder = out or Path("runs") / f"base_{objects.replace(':', '_').replace('/', '_')}_{seed}"
+    label = name.replace(":", "_").replace("/", "_") if k is None else f"k{k}_{index}"
+    folder = out or Path("runs") / f"base_{label}_{seed}"
     run = training.prepare_run(
-        folder, objects=objects, preset_name=preset, seed=seed, iterations=iterations, num_envs=envs, resume=resume
+        folder, objects=name, preset_name=preset, seed=seed, iterations=iterations, num_envs=envs, resume=resume
     )
-    columns = (
-        TextColumn("[bold]{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[state]}"),
-    )
-    plain = not console.is_terminal
-    last = time.monotonic()
-    with Progress(*columns, console=console, disable=plain) as bar:
-        task = bar.add_task(f"base policy on {run.objects}", total=run.ppo.iterations, state="")
+    with TrainingBar(console, f"base policy on {run.objects}", run.ppo.iterations) as bar:
 
         def report(p: training.Progress) -> None:
-            nonlocal last
-            state = f"held {p.held:.0%}  ever {p.ever:.0%}  {p.steps / 1e6:.2f} M steps  {p.speed:,.0f}/s"
-            bar.update(task, completed=p.iteration, state=state)
-            if plain and time.monotonic() - last > 15:
-                last = time.monotonic()
-                console.print(f"{p.iteration}/{run.ppo.iterations}  {state}  {p.seconds / 60:.1f} min", highlight=False)
+            bar.show(p.iteration, progress_text(p), p.seconds)
 
         try:
             progress = training.train_base(folder, run, resume=resume, report=report)
@@ -77,15 +75,24 @@ def base(
         f"(with exploration noise). Page: {folder / 'index.html'}"
     )
     if export:
-        _export(folder, export)
+        export_run(folder, export)
         console.print(f"bundle: {export}")
 
 
-def _export(run: Path, out: Path) -> None:
-    # The exporter stands above this room: it is found as any other command is, by its entry point.
-    from importlib.metadata import entry_points
+def base_object(objects: str | None, k: int | None, index: int | None) -> str:
+    """Return the object to learn on: the one named, the chosen one, or the default.
 
-    points = [point for point in entry_points(group="sleight.exporters") if point.name == "run"]
-    if not points:
-        raise SleightError("the exporter is not installed", remedy=f"run: sleight export {run} --out {out}")
-    points[0].load()(run, out)
+    Raises:
+        SleightError: The options contradict each other, or nothing is chosen for them.
+    """
+    if k is None and index is None:
+        return objects or DEFAULT_OBJECT
+    if objects is not None or k is None or index is None:
+        raise SleightError("the object is told twice, or half", remedy="give --object, or --k and --index, or none")
+    from sleight_training.codes.choose import chosen_object
+
+    return chosen_object(k, index)
+
+
+app.command()(codes)
+app.command()(hyper)

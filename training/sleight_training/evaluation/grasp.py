@@ -20,6 +20,9 @@ from sleight_sim.tasks.grasp.env import GraspTask
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
+from sleight_training.codes.encoder import bundle_encode
+from sleight_training.codes.observe import TERM, add_codes
+
 #: Environments at once; more only cost memory.
 MAX_ENVS = 256
 
@@ -124,7 +127,7 @@ def evaluate(
     if episodes < 1:
         raise SleightError("the number of episodes must be at least 1", value=episodes)
     table = load_hand(hand_of(bundle_path))
-    bundle = load_bundle(bundle_path, table)
+    bundle = load_bundle(bundle_path, table, simulation=True)
     config = evaluation_config(bundle, perception=perception, physics=physics)
     things = resolve_objects(objects, own=bundle.manifest.task.object.set, mesh_scale=mesh_scale)
     policy = PolicySession(bundle)
@@ -135,14 +138,21 @@ def evaluate(
         chunk = [things[(done + i) % len(things)] for i in range(count)]
         chunk.sort(key=lambda thing: things.index(thing))
         task = make_grasp_task(config, chunk, count, seed=seed + done, engine=engine)
-        task.observation = ObservationBuilder(table, bundle.manifest.observation)
-        task.action_spec = ActionSpec(table, bundle.manifest.action)
+        _adopt(task, bundle)
         for thing, held, ever in _episodes(task, policy):
             score.add(thing, held, ever)
         done += count
         if advance:
             advance(count)
     return score, bundle
+
+
+def _adopt(task: GraspTask, bundle: Bundle) -> None:
+    """Let a task observe and act as a bundle says, with the bundle's encoder where it wants object codes."""
+    task.observation = ObservationBuilder(task.table, bundle.manifest.observation)
+    task.action_spec = ActionSpec(task.table, bundle.manifest.action)
+    if any(spec.name == TERM for spec in bundle.manifest.observation):
+        add_codes(task, bundle_encode(bundle))
 
 
 def _episodes(task: GraspTask, policy: PolicySession) -> list[tuple[ObjectSpec, bool, bool]]:
@@ -161,7 +171,7 @@ def _episodes(task: GraspTask, policy: PolicySession) -> list[tuple[ObjectSpec, 
 
 def hand_of(bundle_path: Path) -> str:
     """Name of the hand that a bundle was trained for (the bundle is verified without a robot)."""
-    return load_bundle(bundle_path).manifest.hand.name
+    return load_bundle(bundle_path, simulation=True).manifest.hand.name
 
 
 def record_episodes(
@@ -182,8 +192,7 @@ def record_episodes(
         with video_writer(path) as write:
             for thing in things:
                 task = make_grasp_task(evaluation_config(bundle), [thing], 1, seed=seed)
-                task.observation = ObservationBuilder(table, bundle.manifest.observation)
-                task.action_spec = ActionSpec(table, bundle.manifest.action)
+                _adopt(task, bundle)
                 obs, _ = task.reset()
                 states = []
                 every = round(1.0 / (FPS * task.config.control_period))

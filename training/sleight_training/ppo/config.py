@@ -31,6 +31,8 @@ class PpoConfig(BaseModel):
         gamma, lam, clip, value_coef, entropy_coef, max_grad_norm, learning_rate, desired_kl: As in the PPO paper.
         average: Factor with which the exported actor, an average over iterations, forgets at each of them; 0 exports
             the last actor as it is. Single iterations swing by several points of success, their average does not.
+        burn_in: Iterations at the start in which only the critic learns: an actor that can do something already is not
+            led astray by a critic that knows nothing yet.
         reward_scale: Factor on the rewards.
         save_every: Iterations between two checkpoints.
     """
@@ -57,6 +59,7 @@ class PpoConfig(BaseModel):
     learning_rate: float = 3e-4
     desired_kl: float = 0.016
     average: float = Field(default=0.0, ge=0, lt=1)
+    burn_in: int = Field(default=0, ge=0)
     reward_scale: float = 0.1
     asymmetric_critic: bool = True
     save_every: int = Field(default=25, ge=1)

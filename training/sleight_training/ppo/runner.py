@@ -57,17 +57,32 @@ class PpoRunner:
         config: PPO's figures.
         folder: Where `metrics.jsonl`, TensorBoard events and `checkpoint.pt` go.
         device: Device of the learner.
+        settings: Configuration of rsl-rl; default: that of `config`.
+        frozen: Further state dictionaries that belong into a checkpoint, such as those of networks that do not learn.
     """
 
-    def __init__(self, env: GraspVecEnv, config: PpoConfig, folder: Path, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        env: GraspVecEnv,
+        config: PpoConfig,
+        folder: Path,
+        device: str = "cpu",
+        *,
+        settings: dict[str, Any] | None = None,
+        frozen: dict[str, dict[str, torch.Tensor]] | None = None,
+    ) -> None:
         self.env = env
         self.config = config
         self.folder = folder
         self.progress = Progress()
+        self._frozen = frozen or {}
         self._average: dict[str, torch.Tensor] = {}
         self._window: deque[tuple[int, int, int]] = deque(maxlen=40)
         with contextlib.redirect_stdout(io.StringIO()):  # rsl-rl prints its models
-            self.algorithm = PPO.construct_algorithm(env.get_observations(), env, config.rsl_rl(), device)
+            settings = settings or config.rsl_rl()
+            self.algorithm = PPO.construct_algorithm(env.get_observations(), env, settings, device)
+        policy = self.algorithm.get_policy().named_parameters()
+        self._first_std = {name: value.detach().clone() for name, value in policy if name.endswith("log_std_param")}
 
     @property
     def checkpoint(self) -> Path:
@@ -76,7 +91,7 @@ class PpoRunner:
 
     def save(self) -> None:
         """Write the checkpoint (atomic: a kill leaves the old one or the new one)."""
-        data = {**self.algorithm.save(), "progress": asdict(self.progress)}
+        data = {**self.algorithm.save(), **self._frozen, "progress": asdict(self.progress)}
         if self._average:
             data[AVERAGE] = self._average
         part = self.checkpoint.with_suffix(".part")
@@ -142,19 +157,31 @@ class PpoRunner:
                 for name, value in extras["log"].items():
                     terms.setdefault(name, []).append(value)
             algorithm.compute_returns(obs)
-        losses = {name: float(value) for name, value in algorithm.update().items()}
+        losses = {name: float(value) for name, value in self._update().items()}
         losses["learning_rate"] = float(algorithm.learning_rate)
         self._bound_std()
         self._update_average()
         self._count(time.perf_counter() - started, float(np.mean(rewards)) / self.config.reward_scale)
         return losses, {name: float(np.mean(values)) for name, values in terms.items()}
 
+    def _update(self) -> dict[str, float]:
+        """Let actor and critic learn, or the critic alone."""
+        actor = list(self.algorithm.get_policy().parameters()) if self.progress.iteration < self.config.burn_in else []
+        before = [parameter.detach().clone() for parameter in actor]
+        losses = self.algorithm.update()
+        with torch.no_grad():
+            for parameter, old in zip(actor, before, strict=True):
+                parameter.copy_(old)
+        return losses
+
     def _bound_std(self) -> None:
+        # In proportion to where each element started.
         bound = self.config.std_bound(self.progress.iteration)
         if np.isfinite(bound):
-            for name, parameter in self.algorithm.get_policy().named_parameters():
-                if name.endswith("log_std_param"):
-                    parameter.data.clamp_(max=float(np.log(bound)))
+            policy = dict(self.algorithm.get_policy().named_parameters())
+            for name, first in self._first_std.items():
+                parameter = policy[name].data
+                parameter.copy_(torch.minimum(parameter, first + float(np.log(bound / self.config.init_std))))
 
     def _update_average(self) -> None:
         if not self.config.average:

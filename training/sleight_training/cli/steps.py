@@ -1,0 +1,31 @@
+"""What the training commands share: a line of progress, and the export at the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sleight_core.errors import SleightError
+
+if TYPE_CHECKING:
+    from sleight_training.ppo.runner import Progress
+
+
+def progress_text(p: Progress) -> str:
+    """Say in a line where a run stands."""
+    return f"held {p.held:.0%}  ever {p.ever:.0%}  {p.steps / 1e6:.2f} M steps  {p.speed:,.0f}/s"
+
+
+def export_run(run: Path, out: Path) -> None:
+    """Write a run's bundle.
+
+    Raises:
+        SleightError: The exporter is not installed, or refuses the run.
+    """
+    # The exporter stands above this room: it is found as any other command is, by its entry point.
+    from importlib.metadata import entry_points
+
+    points = [point for point in entry_points(group="sleight.exporters") if point.name == "run"]
+    if not points:
+        raise SleightError("the exporter is not installed", remedy=f"run: sleight export {run} --out {out}")
+    points[0].load()(run, out)

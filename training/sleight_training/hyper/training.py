@@ -1,0 +1,269 @@
+"""Training of a hyper-policy over all objects of a set, in two stages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from sleight_core.errors import SleightError
+from sleight_core.observation.spec import term_specs
+from sleight_description import load_hand
+from sleight_sim.objects.sets import resolve_objects
+from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.env import GraspTask
+from sleight_sim.tasks.grasp.make import make_grasp_task
+
+from sleight_training.codes.encoder import encode_with, encoder_digest, read_encoder
+from sleight_training.codes.network import PointNet
+from sleight_training.codes.observe import add_codes
+from sleight_training.hyper.actor import hyper_settings
+from sleight_training.hyper.config import HyperConfig, Normalisation, hyper_preset, stage_reward
+from sleight_training.hyper.experts import Expert, load_expert
+from sleight_training.hyper.mixture import Mixture
+from sleight_training.hyper.vec_env import HyperVecEnv
+from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
+from sleight_training.report import write_run_page
+from sleight_training.run import CONFIG, RunConfig, provenance, read_run
+from sleight_training.weights import SUFFIX, read_weights
+
+#: What does not learn, in a run's folder: experts and object encoder.
+FROZEN = "frozen.safetensors"
+#: What stage 2 starts from, in a run's folder.
+START = "start.safetensors"
+#: Keys of a checkpoint under which both are.
+MIXTURE_STATE = "mixture_state_dict"
+ENCODER_STATE = "encoder_state_dict"
+_LEARNED = ("actor_state_dict", "critic_state_dict")
+
+
+def prepare_hyper(
+    folder: Path,
+    *,
+    experts: Sequence[Path],
+    codes: Path,
+    objects: str,
+    preset_name: str,
+    seed: int,
+    stage: int = 1,
+    start: Path | None = None,
+    normalisation: Normalisation | None = None,
+    residual: bool = True,
+    iterations: int | None = None,
+    num_envs: int | None = None,
+    resume: bool = False,
+) -> RunConfig:
+    """Write a new run's configuration with all that it needs of other files, or read the one to resume.
+
+    Args:
+        folder: The run's folder.
+        experts: Base policies: runs, weights or bundles. None for stage 2: those of stage 1.
+        codes: The object encoder. Stage 2 takes that of stage 1.
+        objects: Object set.
+        preset_name: Name of the preset.
+        seed: Seed of networks, physics and starts.
+        stage: 1, or 2, which goes on from `start`.
+        start: The run of stage 1, or its weights.
+        normalisation: How weights are normalised; default softmax. Stage 2 keeps that of stage 1.
+        residual: Whether a residual is learned. Stage 2 does as stage 1 did.
+        iterations: Override the preset's.
+        num_envs: Override the preset's.
+        resume: Read the configuration instead.
+
+    Raises:
+        SleightError: The folder holds another run already, there is nothing to resume, or something does not fit.
+    """
+    if resume:
+        return read_run(folder)
+    if (folder / CONFIG).exists():
+        remedy = "add --resume to continue it, or choose another --out"
+        raise SleightError("this folder holds a run already", value=folder, remedy=remedy)
+    chosen = hyper_preset(preset_name)
+    update = {name: value for name, value in (("iterations", iterations), ("num_envs", num_envs)) if value is not None}
+    ppo = chosen.ppo.model_validate({**chosen.ppo.model_dump(), **update})
+    learned: dict[str, dict[str, torch.Tensor]] = {}
+    if stage == 2:
+        if start is None or experts:
+            raise SleightError(
+                "stage 2 goes on from stage 1, with its experts", remedy="give --start RUN, and no --experts"
+            )
+        hyper, frozen, learned, ppo = _from_stage_1(start, ppo)
+    else:
+        if start is not None or not experts:
+            raise SleightError("stage 1 starts from experts alone", remedy="give --experts, and no --start")
+        loaded = [load_expert(path) for path in experts]
+        encoder = read_encoder(codes)
+        hyper = _hyper_config(
+            experts=[config for config, _ in loaded],
+            normalisation=normalisation or "softmax",
+            residual=residual,
+            weight_std=chosen.weight_std,
+            encoder_sha256=encoder_digest(encoder),
+        )
+        mixture = Mixture(hyper, _terms(hyper, chosen.task.terms), [expert for _, expert in loaded])
+        frozen = {MIXTURE_STATE: dict(mixture.state_dict()), ENCODER_STATE: dict(encoder.state_dict())}
+    reward = stage_reward(chosen.task.reward, stage)
+    task = chosen.task.model_copy(update={"hand": hyper.experts[0].hand, "reward": reward})
+    resolve_objects(objects, count=1)  # refuse a wrong name before anything is written
+    given = {"kind": "hyper", "preset": preset_name, "objects": objects, "seed": seed, "ppo": ppo, "task": task}
+    run = RunConfig.model_validate({**given, "hyper": hyper, **provenance()})
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(_flat(frozen), folder / FROZEN)
+    if learned:
+        save_file(_flat(learned), folder / START)
+    run.write(folder)
+    return run
+
+
+def hyper_objects(run: RunConfig) -> list[ObjectSpec]:
+    """Return the distinct objects of a run: all of its set, or as many as it has environments."""
+    things = resolve_objects(run.objects, count=run.ppo.num_envs)
+    return list({id(thing): thing for thing in things}.values())
+
+
+def hyper_task(run: RunConfig, things: list[ObjectSpec], num_envs: int, encoder: PointNet, **options: Any) -> GraspTask:
+    """Build a run's task, with the codes of its objects, one model for each environment."""
+    task = make_grasp_task(run.task, things, num_envs, max_models=num_envs, **options)
+    add_codes(task, encode_with(encoder))
+    return task
+
+
+def hyper_of(run: RunConfig) -> HyperConfig:
+    """Return a run's hyper-policy.
+
+    Raises:
+        SleightError: It is a run of another kind.
+    """
+    if run.hyper is None:
+        raise SleightError("no hyper-policy", value=f"a run of kind '{run.kind}'", remedy="give a 'train hyper' run")
+    return run.hyper
+
+
+def rebuild(run: RunConfig, states: dict[str, Any]) -> tuple[Mixture, PointNet]:
+    """Return a run's experts and object encoder.
+
+    Args:
+        run: The run's configuration.
+        states: A checkpoint, or what `read_frozen` gives.
+
+    Raises:
+        SleightError: They are not those of the configuration.
+    """
+    hyper = hyper_of(run)
+    table = load_hand(run.task.hand)
+    actions = 6 + len(table.actuated_joint_names)
+    sizes = [sum(spec.size for spec in term_specs(table, expert.terms)) for expert in hyper.experts]
+    experts = [Expert(size, expert.hidden, actions) for size, expert in zip(sizes, hyper.experts, strict=True)]
+    mixture, encoder = Mixture(hyper, _terms(hyper, run.task.terms), experts), PointNet()
+    try:
+        mixture.load_state_dict(states[MIXTURE_STATE])
+        encoder.load_state_dict(states[ENCODER_STATE])
+    except (RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise SleightError("experts or object encoder are not those of the run", remedy=reason) from error
+    return mixture.eval(), encoder.eval()
+
+
+def train_hyper(
+    folder: Path,
+    run: RunConfig,
+    *,
+    resume: bool = False,
+    report: Callable[[Progress], bool | None] | None = None,
+    device: str = "cpu",
+) -> Progress:
+    """Train, or continue, a hyper-policy; writes checkpoints, metrics and `index.html`.
+
+    Args:
+        folder: The run's folder, as `prepare_hyper` left it.
+        run: The configuration.
+        resume: Continue from the checkpoint; a run killed before its first one starts over.
+        report: Called after each iteration; training ends early when it returns True.
+        device: Device of the learner.
+    """
+    done = 0
+    if resume and (folder / "checkpoint.pt").exists():
+        done = int(read_checkpoint(folder / "checkpoint.pt")["progress"]["iteration"])
+    runner = build_hyper_runner(folder, run, session=done, device=device)
+    if done:
+        runner.resume()
+
+    def every(progress: Progress) -> bool | None:
+        if progress.iteration % run.ppo.save_every == 0:
+            write_run_page(folder)
+        return report(progress) if report else None
+
+    try:
+        return runner.learn(every)
+    finally:
+        if runner.progress.iteration:
+            write_run_page(folder)
+
+
+def build_hyper_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu") -> PpoRunner:
+    """Build environments and learner of a run; see `build_runner` of base training."""
+    torch.set_flush_denormal(True)
+    torch.manual_seed(run.seed + 1_000_003 * session)
+    hyper, frozen = hyper_of(run), read_frozen(folder / FROZEN)
+    mixture, encoder = rebuild(run, frozen)
+    seed = int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
+    task = hyper_task(run, hyper_objects(run), run.ppo.num_envs, encoder, seed=seed)
+    env = HyperVecEnv(task, mixture, reward_scale=run.ppo.reward_scale, device=device)
+    runner = PpoRunner(env, run.ppo, folder, device, settings=hyper_settings(run.ppo, hyper), frozen=frozen)
+    if (folder / START).exists():
+        # Optimiser and learning rate start anew, as in the public code.
+        runner.algorithm.load(read_frozen(folder / START), {"actor": True, "critic": True}, True)
+    return runner
+
+
+def read_frozen(path: Path) -> dict[str, dict[str, torch.Tensor]]:
+    """Read the state dictionaries that lie beside a run.
+
+    Raises:
+        SleightError: The file is missing or damaged.
+    """
+    try:
+        flat = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise SleightError("a file of the run cannot be read", value=path, remedy="start the run again") from error
+    states: dict[str, dict[str, torch.Tensor]] = {}
+    for key, value in flat.items():
+        name, rest = key.split(".", 1)
+        states.setdefault(name, {})[rest] = value
+    return states
+
+
+def _flat(states: dict[str, dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    # Copied, since a file may not hold one tensor twice, and two experts may be the same.
+    return {f"{name}.{key}": value.clone().contiguous() for name, part in states.items() for key, value in part.items()}
+
+
+def _terms(hyper: HyperConfig, terms: tuple[tuple[str, float], ...]) -> list[Any]:
+    return term_specs(load_hand(hyper.experts[0].hand), terms)
+
+
+def _hyper_config(**fields: Any) -> HyperConfig:
+    try:
+        return HyperConfig(**fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise SleightError(f"hyper-policy: {first['msg']}", value=".".join(map(str, first["loc"])) or None) from error
+
+
+def _from_stage_1(start: Path, ppo: Any) -> tuple[HyperConfig, dict[str, Any], dict[str, Any], Any]:
+    """Take experts, encoder and learned networks over from a run of stage 1."""
+    if start.suffix == SUFFIX:
+        before, data = read_weights(start)
+    else:
+        before, data = read_run(start), read_checkpoint(start / "checkpoint.pt")
+    rebuild(before, data)
+    hyper = hyper_of(before).model_copy(update={"stage": 2, "start": start.stem if start.suffix else start.name})
+    # The networks go on, so they keep their sizes.
+    same = {name: getattr(before.ppo, name) for name in ("hidden", "obs_normalization", "asymmetric_critic")}
+    frozen = {name: dict(data[name]) for name in (MIXTURE_STATE, ENCODER_STATE)}
+    return hyper, frozen, {name: dict(data[name]) for name in _LEARNED}, ppo.model_copy(update={**same, "burn_in": 0})
