@@ -82,6 +82,8 @@ class Double:
         self.injected = 0
         self.object_pos = OBJECT.copy()
         self.lateness: list[float] = []
+        #: When the last service was asked, ns.
+        self.asked = 0
         self._estimates, self._clouds = estimates, clouds
         self.context = rclpy.Context()
         rclpy.init(args=[], context=self.context)
@@ -147,6 +149,7 @@ class Double:
                 time.sleep(0.02)
             while True:
                 # A killed server stays discovered for a while and swallows requests: ask again.
+                self.asked = time.time_ns()
                 future = client.call_async(request or kind.Request())
                 again = time.monotonic() + 2.0
                 while not future.done() and time.monotonic() < again:
