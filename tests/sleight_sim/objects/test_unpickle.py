@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sleight_core.errors import SleightError
 from sleight_sim.objects.datasets.unpickle import load_archive, load_array
@@ -180,6 +180,7 @@ np.save(_VALID, np.array([GRASP, {"a": np.arange(3.0), "b": np.float32(1)}], dty
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.integers(0, len(_VALID.getvalue()) - 1), junk=st.binary(min_size=1, max_size=6), cut=st.booleans())
+@example(place=487, junk=b"U\x00", cut=False)  # an array that never gets its content
 def test_damaged_bytes_never_give_a_traceback(tmp_path: Path, place: int, junk: bytes, cut: bool) -> None:
     content = _VALID.getvalue()
     file = tmp_path / "fuzz.npy"

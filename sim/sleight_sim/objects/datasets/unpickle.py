@@ -282,6 +282,8 @@ def _plain(value: Any, file: Path) -> Any:
         if isinstance(one, _Objects):
             if one.values is not None:
                 return one.values
+            if not one.shape and len(one.items) != 1:
+                raise _damaged(file, "an array without its content")
             one.items = [walk(item, depth + 1) for item in one.items]
             return one if depth == 0 else one.nested()
         raise _damaged(file, f"a value of type {type(one).__name__}")
