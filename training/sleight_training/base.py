@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import torch
 from sleight_core.errors import SleightError
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.tasks.grasp.make import make_grasp_task
 
 from sleight_training.ppo.config import preset
-from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
+from sleight_training.ppo.runner import PpoRunner, Progress
+from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.ppo.vec_env import GraspVecEnv
-from sleight_training.report import write_run_page
 from sleight_training.run import CONFIG, RunConfig, provenance, read_run
 
 
@@ -66,14 +64,11 @@ def build_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str 
     Args:
         folder: The run's folder.
         run: Its configuration.
-        session: Iteration it continues from; starts and noise are drawn anew, so that a resumed run does not repeat.
+        session: Iteration it continues from.
         device: Device of the learner.
     """
-    # Adam's moments of unused inputs decay into denormal numbers, which are 10 times slower on a CPU.
-    torch.set_flush_denormal(True)
-    torch.manual_seed(run.seed + 1_000_003 * session)
+    seed = begin_session(run, session)
     things = resolve_objects(run.objects)
-    seed = int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
     task = make_grasp_task(run.task, things, run.ppo.num_envs, seed=seed)
     env = GraspVecEnv(task, reward_scale=run.ppo.reward_scale, device=device)
     return PpoRunner(env, run.ppo, folder, device)
@@ -96,20 +91,10 @@ def train_base(
         report: Called after each iteration; training ends early when it returns True.
         device: Device of the learner.
     """
-    done = 0
-    if resume and (folder / "checkpoint.pt").exists():
-        done = int(read_checkpoint(folder / "checkpoint.pt")["progress"]["iteration"])
-    runner = build_runner(folder, run, session=done, device=device)
-    if done:
-        runner.resume()
-
-    def every(progress: Progress) -> bool | None:
-        if progress.iteration % run.ppo.save_every == 0:
-            write_run_page(folder)
-        return report(progress) if report else None
-
-    try:
-        return runner.learn(every)
-    finally:
-        if runner.progress.iteration:
-            write_run_page(folder)
+    return learn_run(
+        folder,
+        run,
+        lambda session: build_runner(folder, run, session=session, device=device),
+        resume=resume,
+        report=report,
+    )

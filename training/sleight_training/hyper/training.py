@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -28,7 +27,7 @@ from sleight_training.hyper.experts import Expert, load_expert
 from sleight_training.hyper.mixture import Mixture
 from sleight_training.hyper.vec_env import HyperVecEnv
 from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
-from sleight_training.report import write_run_page
+from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.run import CONFIG, RunConfig, provenance, read_run
 from sleight_training.weights import SUFFIX, read_weights
 
@@ -186,32 +185,20 @@ def train_hyper(
         report: Called after each iteration; training ends early when it returns True.
         device: Device of the learner.
     """
-    done = 0
-    if resume and (folder / "checkpoint.pt").exists():
-        done = int(read_checkpoint(folder / "checkpoint.pt")["progress"]["iteration"])
-    runner = build_hyper_runner(folder, run, session=done, device=device)
-    if done:
-        runner.resume()
-
-    def every(progress: Progress) -> bool | None:
-        if progress.iteration % run.ppo.save_every == 0:
-            write_run_page(folder)
-        return report(progress) if report else None
-
-    try:
-        return runner.learn(every)
-    finally:
-        if runner.progress.iteration:
-            write_run_page(folder)
+    return learn_run(
+        folder,
+        run,
+        lambda session: build_hyper_runner(folder, run, session=session, device=device),
+        resume=resume,
+        report=report,
+    )
 
 
 def build_hyper_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu") -> PpoRunner:
     """Build environments and learner of a run; see `build_runner` of base training."""
-    torch.set_flush_denormal(True)
-    torch.manual_seed(run.seed + 1_000_003 * session)
+    seed = begin_session(run, session)
     hyper, frozen = hyper_of(run), read_frozen(folder / FROZEN)
     mixture, encoder = rebuild(run, frozen)
-    seed = int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
     task = hyper_task(run, hyper_objects(run), run.ppo.num_envs, encoder, seed=seed)
     env = HyperVecEnv(task, mixture, reward_scale=run.ppo.reward_scale, device=device)
     runner = PpoRunner(env, run.ppo, folder, device, settings=hyper_settings(run.ppo, hyper), frozen=frozen)

@@ -1,0 +1,58 @@
+"""What every PPO training does around its runner: start or continue, keep the page of the run, end in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
+from sleight_training.report import write_run_page
+from sleight_training.run import RunConfig
+
+Report = Callable[[Progress], bool | None]
+
+
+def begin_session(run: RunConfig, session: int) -> int:
+    """Set torch up and return the seed of the environments.
+
+    Args:
+        run: Its configuration.
+        session: Iteration it continues from; starts and noise are drawn anew, so that a resumed run does not repeat.
+    """
+    # Adam's moments of unused inputs decay into denormal numbers, which are 10 times slower on a CPU.
+    torch.set_flush_denormal(True)
+    torch.manual_seed(run.seed + 1_000_003 * session)
+    return int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
+
+
+def learn_run(
+    folder: Path, run: RunConfig, build: Callable[[int], PpoRunner], *, resume: bool, report: Report | None
+) -> Progress:
+    """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
+
+    Args:
+        folder: The run's folder, with its configuration.
+        run: The configuration.
+        build: Makes the runner of a session that continues from an iteration.
+        resume: Continue from the checkpoint; a run killed before its first one starts over.
+        report: Called after each iteration; training ends early when it returns True.
+    """
+    checkpoint = folder / "checkpoint.pt"
+    done = int(read_checkpoint(checkpoint)["progress"]["iteration"]) if resume and checkpoint.exists() else 0
+    runner = build(done)
+    if done:
+        runner.resume()
+
+    def every(progress: Progress) -> bool | None:
+        if progress.iteration % run.ppo.save_every == 0:
+            write_run_page(folder)
+        return report(progress) if report else None
+
+    try:
+        return runner.learn(every)
+    finally:
+        if runner.progress.iteration:
+            write_run_page(folder)
