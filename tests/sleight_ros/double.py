@@ -122,7 +122,8 @@ class Double:
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(node)
         loops = [self._spin] + ([self._drive] if drives else []) + ([self._look] if clouds else [])
-        self._threads = [threading.Thread(target=loop, daemon=True) for loop in loops]
+        self._broken: list[Exception] = []
+        self._threads = [threading.Thread(target=self._guard, args=(loop,), daemon=True) for loop in loops]
 
     def __enter__(self):
         for thread in self._threads:
@@ -187,9 +188,11 @@ class Double:
             time.sleep(0.1)
 
     def wait(self, condition, timeout=10.0, what="a condition"):
-        """Wait for a condition."""
+        """Wait for a condition; raises what broke a thread of the double, if anything did."""
         end = time.monotonic() + timeout
         while not condition():
+            if self._broken:
+                raise RuntimeError("the double itself broke") from self._broken[0]
             assert time.monotonic() < end, f"timed out waiting for {what}; last status {self.last_status()}"
             time.sleep(0.005)
 
@@ -204,6 +207,13 @@ class Double:
 
     def _keep(self, bucket):
         return lambda msg: bucket.append((time.monotonic(), msg))
+
+    def _guard(self, loop):
+        try:
+            loop()
+        except Exception as error:
+            self._broken.append(error)
+            raise
 
     def _spin(self):
         while not self._ended.is_set() and self.context.ok():
