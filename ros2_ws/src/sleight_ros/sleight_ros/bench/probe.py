@@ -1,4 +1,7 @@
-"""Listens to a running graph from a process of its own: ``python -m sleight_ros.bench.probe OUT``.
+"""Listens to a running graph from a process of its own: ``python -m sleight_ros.bench.probe OUT PRIORITY``.
+
+It is scheduled as the control nodes are, for it stands for the driver that the commands are for: at an ordinary
+priority it would measure for how long perception keeps it waiting.
 
 Writes an ``.npz`` on SIGINT or SIGTERM. All times are of the system's clock, ns; arrivals are those that DDS noted, so
 this process's own delays do not count.
@@ -20,6 +23,7 @@ from trajectory_msgs.msg import JointTrajectory
 
 from sleight_ros.convert import stamp_to_ns
 from sleight_ros.nodes.base import NEWEST, RELIABLE, SIGNAL_PATIENCE, ended_by_signal, make_executor
+from sleight_ros.timing import request_realtime
 
 
 class Probe:
@@ -58,6 +62,9 @@ def main(arguments: list[str]) -> int:
     # The event-driven executor cannot hand over the time of arrival.
     executor = make_executor("single")
     executor.add_node(probe.node)
+    if priority := int(arguments[1]):
+        # Once DDS has started its threads: they take the arrival's time.
+        request_realtime(priority)
     while not ended.is_set():
         executor.spin_once(timeout_sec=SIGNAL_PATIENCE)
     np.savez(

@@ -164,8 +164,8 @@ def listen(settings: DemoSettings, seconds: float) -> tuple[Bundle, dict[str, np
     with contextlib.ExitStack() as stack:
         graph = stack.enter_context(Processes(settings.out / "logs"))
         start_graph(graph, settings, things, record=False)
-        graph.start("probe", [sys.executable, "-m", "sleight_ros.bench.probe", str(noted)])
         priority = str(realtime_priority(profile_path(settings.profile)))
+        graph.start("probe", [sys.executable, "-m", "sleight_ros.bench.probe", str(noted), priority])
         graph.start("bare", [sys.executable, "-m", "sleight_ros.bench.bare", str(bare), priority])
         client = stack.enter_context(DemoClient(graph.environment, graph.check))
         await_graph(client, graph)
@@ -180,7 +180,7 @@ def listen(settings: DemoSettings, seconds: float) -> tuple[Bundle, dict[str, np
 
 
 def realtime_priority(profile: Path) -> int:
-    """The real-time priority that a profile asks for the bridge; the bare loop gets the same."""
+    """The real-time priority that a profile asks for the bridge; probe and bare loop get the same."""
     content = yaml.safe_load(profile.read_text()) or {}
     rows = [content.get(key, {}).get("ros__parameters", {}) for key in ("/**", "/**/hand_bridge")]
     return int(next((row["realtime_priority"] for row in reversed(rows) if "realtime_priority" in row), 0))

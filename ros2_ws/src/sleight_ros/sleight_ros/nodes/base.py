@@ -47,6 +47,8 @@ LATCHED = QoSProfile(
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
 
+#: Diagnostics wait for the end of a control step, unless none has ended for so long, s.
+BREATH = 0.25
 #: A signal is noticed when the executor wakes up, at the latest after this time, s.
 SIGNAL_PATIENCE = 0.1
 
@@ -73,7 +75,8 @@ class SleightNode(LifecycleNode):
         self.flag("autostart", True, "Configure and activate without a lifecycle manager.")
         self._owned: list[Callable[[], Any]] = []
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics)
+        self._report_due, self._breath = False, -1e9
+        self.create_timer(1.0, self._on_report_due)
         self._guard_transitions()
 
     # Hooks ---------------------------------------------------------------------------------------------------------
@@ -267,7 +270,19 @@ class SleightNode(LifecycleNode):
 
         service.callback = change_state
 
+    def breathe(self) -> None:
+        """Say that a control step is done: what may wait is done now, and not when the next one is due."""
+        self._breath = time.monotonic()
+        if self._report_due:
+            self._publish_diagnostics()
+
+    def _on_report_due(self) -> None:
+        self._report_due = True
+        if time.monotonic() - self._breath > BREATH:
+            self._publish_diagnostics()
+
     def _publish_diagnostics(self) -> None:
+        self._report_due = False
         level, message, values = (ERROR, self.refusal, {}) if self.refusal else self.report()
         status = DiagnosticStatus(
             level=level, name=self.get_fully_qualified_name(), message=message, hardware_id="sleight"

@@ -332,6 +332,7 @@ class BridgeNode(SleightNode):
         self._tick_times.add(end - begin)
         self._due = begin + self._period
         self._publish_status(output, stamp)
+        self.breathe()
         return output
 
     def _write(self, output: SafetyOutput, stamp: Time) -> None:

@@ -210,6 +210,7 @@ class PolicyNode(SleightNode):
         self._overruns += end - due > self._period
         self._set_state(PolicyTelemetry.ENGAGED, "", speak=False)
         self._speak(result, observation, end - begin)
+        self.breathe()
 
     def _set_state(self, state: int, reason: str, *, speak: bool = True) -> None:
         changed = state != self._state
