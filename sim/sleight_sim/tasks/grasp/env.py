@@ -24,6 +24,7 @@ from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 Array = np.ndarray
 
+ALL = slice(None)
 #: Control steps between two changes of the force that pulls at a lifted object; the height (m) that counts as lifted.
 PUSH_STEPS = 20
 PUSH_HEIGHT = 0.03
@@ -203,6 +204,7 @@ class GraspTask:
         failed = self.engine.failed()
         done = (self.step_count >= config.episode_steps) | failed
         ended = None
+        obs, critic = self.observation.compute(state, frame), self.critic_observation.compute(state, frame)
         if done.any():
             ids = np.flatnonzero(done)
             counted = self.counted[ids].copy()
@@ -212,10 +214,7 @@ class GraspTask:
             )
             self._start(ids)
             self.sim = self.engine.state()
-            obs, critic = self._observe(self.perceived.current)
-        else:
-            obs = self.observation.compute(state, frame)
-            critic = self.critic_observation.compute(state, frame)
+            obs[ids], critic[ids] = self._observe(self.perceived.current, ids)
         means = {name: float(value.mean()) for name, value in terms.items()}
         return StepResult(obs, critic, reward.astype(np.float32), done, means, ended)
 
@@ -230,36 +229,36 @@ class GraspTask:
         lifted = self.sim.object_pos[:, 2] > self.rest_height + PUSH_HEIGHT
         self.engine.apply_force(np.where(lifted[:, None], self._push, 0.0))
 
-    def _observe(self, perceived: Array) -> tuple[Array, Array]:
-        state = self._robot_state(perceived)
+    def _observe(self, perceived: Array, ids: Array | slice = ALL) -> tuple[Array, Array]:
+        state = self._robot_state(perceived, ids)
         frame = self.observation.frame(state)
         return self.observation.compute(state, frame), self.critic_observation.compute(state, frame)
 
-    def _robot_state(self, perceived: Array) -> RobotState:
+    def _robot_state(self, perceived: Array, ids: Array | slice = ALL) -> RobotState:
         sim, noise = self.sim, self.config.randomisation
-        joint_pos, wrench = sim.joint_pos, sim.fingertip_wrench
+        joint_pos, wrench = sim.joint_pos[ids], sim.fingertip_wrench[ids]
         if noise.joint_noise:
             joint_pos = joint_pos + self.rng.normal(0.0, noise.joint_noise, joint_pos.shape)
         if noise.wrench_noise:
             wrench = wrench + self.rng.normal(0.0, noise.wrench_noise, wrench.shape)
-        left = (self.config.episode_steps - self.step_count) * self.config.control_period
+        left = (self.config.episode_steps - self.step_count[ids]) * self.config.control_period
         return RobotState(
             joint_pos=joint_pos,
-            joint_vel=sim.joint_vel,
-            wrist_pos=sim.wrist_pos,
-            wrist_quat=sim.wrist_quat,
-            wrist_linvel=sim.wrist_linvel,
-            wrist_angvel=sim.wrist_angvel,
+            joint_vel=sim.joint_vel[ids],
+            wrist_pos=sim.wrist_pos[ids],
+            wrist_quat=sim.wrist_quat[ids],
+            wrist_linvel=sim.wrist_linvel[ids],
+            wrist_angvel=sim.wrist_angvel[ids],
             fingertip_wrench=wrench,
-            canonical_yaw=self.yaw,
-            last_action=self.last_action,
-            object_pos=perceived,
-            goal_pos=self.goal,
+            canonical_yaw=self.yaw[ids],
+            last_action=self.last_action[ids],
+            object_pos=perceived[ids],
+            goal_pos=self.goal[ids],
             privileged={
-                "object_pos": sim.object_pos,
-                "object_quat": sim.object_quat,
-                "object_linvel": sim.object_linvel,
-                "object_angvel": sim.object_angvel,
+                "object_pos": sim.object_pos[ids],
+                "object_quat": sim.object_quat[ids],
+                "object_linvel": sim.object_linvel[ids],
+                "object_angvel": sim.object_angvel[ids],
                 "time_left": left[:, None],
             },
         )

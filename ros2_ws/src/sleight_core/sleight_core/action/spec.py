@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from array_api_compat import array_namespace
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from sleight_core.arrays import namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.rotations import rotate_z
@@ -149,7 +149,7 @@ class ActionSpec:
             canonical_yaw: (B,) rad.
             last_targets: (B, A) joint targets that were last sent (rad), for ``delta_target``.
         """
-        xp = array_namespace(action)
+        xp = namespace(action)
         action = xp.clip(action, -1.0, 1.0)
         targets = xp.asarray(last_targets, copy=True)
         twist = xp.zeros((action.shape[0], 6), dtype=action.dtype)
@@ -174,7 +174,7 @@ class ActionSpec:
 
     def encode(self, command: Command, canonical_yaw: Array, last_targets: Array) -> Array:
         """Express what was sent in policy units, (B, size): the inverse of `decode` inside the limits."""
-        xp = array_namespace(command.joint_targets)
+        xp = namespace(command.joint_targets)
         parts = []
         for part in self.parts:
             if part.rule == "twist":

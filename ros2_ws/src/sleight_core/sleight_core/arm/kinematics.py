@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
 from sleight_core.arm.table import ArmTable
+from sleight_core.arrays import namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand.table import Body, HandTable
 from sleight_core.rotations import quat_multiply, quat_rotate
@@ -110,7 +110,7 @@ class ArmKinematics:
 
     def state(self, joint_pos: Array, joint_vel: Array) -> FrameState:
         """Pose and velocity of the end frame; joint positions (B, N) rad and velocities (B, N) rad/s."""
-        xp = array_namespace(joint_pos)
+        xp = namespace(joint_pos)
         pos, quat, jacobian = self._with_jacobian(joint_pos)
         twist = xp.sum(jacobian * joint_vel[:, None, :], axis=-1)
         return FrameState(pos, quat, twist[:, :3], twist[:, 3:])
@@ -120,7 +120,7 @@ class ArmKinematics:
         return self._with_jacobian(joint_pos)[2]
 
     def _with_jacobian(self, joint_pos: Array) -> tuple[Array, Array, Array]:
-        xp = array_namespace(joint_pos)
+        xp = namespace(joint_pos)
         pos, quat, origins, axes = self._forward(joint_pos)
         columns: list[Array] = [None] * len(self.joint_names)
         for (_, _, _, column), origin, axis in zip(self._links, origins, axes, strict=True):
@@ -138,7 +138,7 @@ class ArmKinematics:
 
     def _forward(self, joint_pos: Array) -> tuple[Array, Array, list[Array], list[Array]]:
         """End pose, and each joint's origin and axis."""
-        xp = array_namespace(joint_pos)
+        xp = namespace(joint_pos)
 
         def constant(values: np.ndarray) -> Array:
             row = xp.asarray(values[None, :], dtype=joint_pos.dtype)

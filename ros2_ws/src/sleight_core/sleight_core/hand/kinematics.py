@@ -1,4 +1,8 @@
-"""Forward kinematics of the fingertips, one code for simulator and robot (numpy or torch, batched)."""
+"""Forward kinematics of the fingertips, one code for simulator and robot (numpy or torch, batched).
+
+A robot asks for one hand at a time, and then the number of calls counts, not that of the operations. So every
+quaternion product and every rotation is a row times a constant matrix: both are linear in the products of the elements.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from array_api_compat import array_namespace
 
+from sleight_core.arrays import namespace
 from sleight_core.hand.table import HandTable
 from sleight_core.rotations import quat_rotate
 
 Array = Any
-Comp = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,23 @@ class Fingertips:
 
 
 @dataclass(frozen=True)
-class _Level:
-    """One joint of every finger: the fixed transform before it, axis and column in `joint_names` + [padding]."""
+class _Constants:
+    """The chains of F fingers as L levels of one joint each, on one kind of array.
 
-    pos: np.ndarray  # (F, 3)
-    quat: np.ndarray  # (F, 4)
-    axis: np.ndarray  # (F, 3)
-    column: np.ndarray  # (F,)
-    has_rotation: bool
-    has_offset: bool
+    Attributes:
+        columns: (L F,) column of `joint_names` + [padding].
+        still, turned: (L, F, 4, 1) fixed rotation before a joint, alone and times its axis: cos and sin mix them.
+        arms: (L, F, 6, 16) products of a quaternion's elements to offset and axis of the level, rotated by it.
+        product: (4, 16) products of two quaternions' elements to their product.
+        cross: (3, 9) products of two vectors' elements to their cross product.
+    """
+
+    columns: Array
+    still: Array
+    turned: Array
+    arms: Array
+    product: Array
+    cross: Array
 
 
 class FingertipKinematics:
@@ -53,7 +64,8 @@ class FingertipKinematics:
 
     def __init__(self, table: HandTable) -> None:
         self.table = table
-        self.levels = _levels(table)
+        self._made = _constants(table)
+        self._kept: dict[Any, _Constants] = {}
         self.points = np.array([finger.point for finger in table.fingers.values()])
         self.tips = np.array([finger.tip for finger in table.fingers.values()])
         body = table.body(table.grasp_center.body)
@@ -79,77 +91,76 @@ class FingertipKinematics:
             wrist_linvel: (B, 3) m/s of the wrist's origin.
             wrist_angvel: (B, 3) rad/s.
         """
-        xp = array_namespace(joint_pos, wrist_pos)
+        xp = namespace(joint_pos, wrist_pos)
+        of = self._constants(xp, joint_pos)
+        levels, fingers, batch = of.still.shape[0], of.still.shape[1], joint_pos.shape[0]
         zero = xp.zeros_like(joint_pos[:, :1])
-        padded_pos = xp.concat([joint_pos, zero], axis=-1)
-        padded_vel = xp.concat([joint_vel, zero], axis=-1)
-        shape = (joint_pos.shape[0], len(self.points))
-        p, q, v, w = (
-            tuple(xp.broadcast_to(x[:, i : i + 1], shape) for i in range(x.shape[-1]))
-            for x in (wrist_pos, wrist_quat, wrist_linvel, wrist_angvel)
-        )
-        for level in self.levels:
-            if level.has_offset:
-                r = _rotate(q, _columns(xp, level.pos, joint_pos))
-                p = _add(p, r)
-                v = _add(v, _cross(w, r))
-            if level.has_rotation:
-                q = _multiply(q, _columns(xp, level.quat, joint_pos))
-            axis = _columns(xp, level.axis, joint_pos)
-            column = level.column if xp.__name__.endswith("numpy") else xp.asarray(level.column)
-            rate = padded_vel[:, column]
-            w = _add(w, tuple(a * rate for a in _rotate(q, axis)))
-            half = 0.5 * padded_pos[:, column]
-            s = xp.sin(half)
-            q = _multiply(q, (xp.cos(half), axis[0] * s, axis[1] * s, axis[2] * s))
-        return Fingertips(*(xp.stack(list(c), axis=-1) for c in (p, q, v, w)))
+        shape = (levels, fingers, 1, batch)
+        half = 0.5 * xp.concat([joint_pos, zero], axis=-1).T[of.columns].reshape(shape)
+        rate = xp.concat([joint_vel, zero], axis=-1).T[of.columns].reshape(shape)
+        turns = xp.cos(half) * of.still + xp.sin(half) * of.turned
+        # The batch is the last axis, (F, n, B), so that it stays the innermost loop.
+        root, q, linvel, angvel = (x.T[None] for x in (wrist_pos, wrist_quat, wrist_linvel, wrist_angvel))
+        p = root
+        axes, origins = [], []
+        for level in range(levels):
+            found = of.arms[level] @ _products(q, q)
+            p = p + found[:, :3]
+            origins.append(p)
+            axes.append(found[:, 3:])
+            q = of.product @ _products(q, turns[level])
+        spins = rate * xp.stack(axes)
+        w = angvel + xp.sum(spins, axis=0)
+        swung = of.cross @ _products(spins, p[None] - xp.stack(origins))
+        v = linvel + of.cross @ _products(angvel, p - root) + xp.sum(swung, axis=0)
+        return Fingertips(*(c.swapaxes(1, 2).swapaxes(0, 1) for c in (p, q, v, w)))
+
+    def _constants(self, xp: Any, like: Array) -> _Constants:
+        """The constants as arrays of like's kind, made once."""
+        key = (like.dtype, getattr(like, "device", None))
+        if key not in self._kept:
+            made = {
+                name: xp.asarray(value, device=key[1]) if name == "columns"
+                else xp.asarray(value, dtype=like.dtype, device=key[1])
+                for name, value in vars(self._made).items()
+            }  # fmt: skip
+            self._kept[key] = _Constants(**made)
+        return self._kept[key]
 
     def grasp_center(self, wrist_pos: Array, wrist_quat: Array) -> Array:
         """Position of the grasp centre, (B, 3) m, in the wrist pose's frame."""
-        xp = array_namespace(wrist_pos)
+        xp = namespace(wrist_pos)
         offset = xp.asarray(self.grasp_offset, dtype=wrist_pos.dtype)
         return wrist_pos + quat_rotate(wrist_quat, xp.broadcast_to(offset, wrist_pos.shape))
 
     def finger_points(self, tips: Fingertips) -> Array:
         """The reward's finger points (2 cm along each distal body), (B, F, 3) m."""
-        xp = array_namespace(tips.pos)
+        xp = namespace(tips.pos)
         offset = xp.asarray(self.points, dtype=tips.pos.dtype)
         return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
 
 
-def _columns(xp: Any, rows: np.ndarray, like: Array) -> Comp:
-    """Columns of a constant (F, n) as n arrays (1, F) of like's type."""
-    return tuple(xp.asarray(rows[None, :, i], dtype=like.dtype) for i in range(rows.shape[1]))
+def _products(a: Array, b: Array) -> Array:
+    """All products of the elements of a (..., m, B) and b (..., n, B), (..., m n, B)."""
+    both = a[..., :, None, :] * b[..., None, :, :]
+    return both.reshape(*both.shape[:-3], -1, both.shape[-1])
 
 
-def _add(a: Comp, b: Comp) -> Comp:
-    return tuple(x + y for x, y in zip(a, b, strict=True))
-
-
-def _cross(a: Comp, b: Comp) -> Comp:
-    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-
-
-def _rotate(q: Comp, v: Comp) -> Comp:
-    w, *u = q
-    t = tuple(2.0 * c for c in _cross(tuple(u), v))
-    c = _cross(tuple(u), t)
-    return tuple(v[i] + w * t[i] + c[i] for i in range(3))
-
-
-def _multiply(a: Comp, b: Comp) -> Comp:
+def _multiply(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     aw, ax, ay, az = a
     bw, bx, by, bz = b
-    return (
-        aw * bw - ax * bx - ay * by - az * bz,
-        aw * bx + ax * bw + ay * bz - az * by,
-        aw * by - ax * bz + ay * bw + az * bx,
-        aw * bz + ax * by - ay * bx + az * bw,
+    return np.array(
+        [
+            aw * bw - ax * bx - ay * by - az * bz,
+            aw * bx + ax * bw + ay * bz - az * by,
+            aw * by - ax * bz + ay * bw + az * bx,
+            aw * bz + ax * by - ay * bx + az * bw,
+        ]
     )
 
 
 def _compose(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    quat = np.array(_multiply(tuple(a[1]), tuple(b[1])))
+    quat = _multiply(a[1], b[1])
     return a[0] + quat_rotate(a[1], b[0]), quat / np.linalg.norm(quat)
 
 
@@ -168,7 +179,7 @@ def pose_in_root(table: HandTable, body: str) -> tuple[np.ndarray, np.ndarray]:
     return pose
 
 
-def _levels(table: HandTable) -> list[_Level]:
+def _constants(table: HandTable) -> _Constants:
     """Align the fingers' chains at their ends, padding at the palm's side with joints that never move."""
     chains = []
     for finger in table.fingers.values():
@@ -189,18 +200,29 @@ def _levels(table: HandTable) -> list[_Level]:
     depth = max(map(len, chains))
     still = ((np.zeros(3), np.array([1.0, 0.0, 0.0, 0.0])), np.array([1.0, 0.0, 0.0]), len(table.joint_names))
     padded = [[still] * (depth - len(chain)) + chain for chain in chains]
-    levels = []
-    for rows in zip(*padded, strict=True):
-        pos = np.array([row[0][0] for row in rows])
-        quat = np.array([row[0][1] for row in rows])
-        levels.append(
-            _Level(
-                pos=pos,
-                quat=quat,
-                axis=np.array([row[1] for row in rows]),
-                column=np.array([row[2] for row in rows]),
-                has_rotation=bool(np.any(quat[:, 1:] != 0.0)),
-                has_offset=bool(np.any(pos != 0.0)),
-            )
-        )
-    return levels
+    levels = list(zip(*padded, strict=True))
+    pos = np.array([[row[0][0] for row in level] for level in levels])
+    quat = np.array([[row[0][1] for row in level] for level in levels])
+    axis = np.array([[row[1] for row in level] for level in levels])
+    unit = np.eye(4)
+    conjugate = np.array([1.0, -1.0, -1.0, -1.0])
+    product = np.array([_multiply(unit[i], unit[j]) for i in range(4) for j in range(4)])
+    # What the product of two elements of a quaternion contributes to the matrix (3, 3) of its rotation.
+    rotation = np.array(
+        [
+            [_multiply(_multiply(unit[i], unit[k]), conjugate * unit[j])[1:] for k in (1, 2, 3)]
+            for i in range(4)
+            for j in range(4)
+        ]
+    )
+    sine = np.concatenate([np.zeros_like(axis[..., :1]), axis], axis=-1)
+    turned = np.array([[_multiply(*pair) for pair in zip(*rows, strict=True)] for rows in zip(quat, sine, strict=True)])
+    rows = np.stack([pos, quat_rotate(quat, axis)], axis=-2)
+    return _Constants(
+        columns=np.array([[row[2] for row in level] for level in levels]).reshape(-1),
+        still=quat[..., None],
+        turned=turned[..., None],
+        arms=np.einsum("rkc,lfak->lfacr", rotation, rows).reshape(*pos.shape[:2], 6, 16),
+        product=product.T.copy(),
+        cross=np.array([np.cross(np.eye(3)[i], np.eye(3)[j]) for i in range(3) for j in range(3)]).T.copy(),
+    )

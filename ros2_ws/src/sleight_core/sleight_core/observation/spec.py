@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from array_api_compat import array_namespace
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from sleight_core.arrays import namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
 from sleight_core.observation.state import RobotState
@@ -77,6 +78,7 @@ class ObservationBuilder:
         self.table = table
         self.specs = tuple(specs)
         self.kinematics = kinematics or FingertipKinematics(table)
+        self._kept: dict[Any, tuple[Array, ...]] = {}
         for spec in self.specs:
             known = TermSpec.of(spec.name, table)
             for name in ("size", "unit", "frame", "provenance"):
@@ -116,16 +118,20 @@ class ObservationBuilder:
             (B, size) float32.
         """
         frame = frame or self.frame(state)
-        xp = array_namespace(state.joint_pos)
-        parts = []
-        for spec in self.specs:
-            value = TERMS[spec.name].function(frame)
-            if spec.scale != 1.0:
-                value = value * spec.scale
-            if spec.clip is not None:
-                value = xp.clip(value, -spec.clip, spec.clip)
-            parts.append(xp.astype(value, xp.float32))
-        return xp.concat(parts, axis=-1)
+        xp = namespace(state.joint_pos)
+        values = xp.concat([TERMS[spec.name].function(frame) for spec in self.specs], axis=-1)
+        scale, bound = self._bounds(xp, values)
+        return xp.astype(xp.minimum(xp.maximum(values * scale, -bound), bound), xp.float32)
+
+    def _bounds(self, xp: Any, like: Array) -> tuple[Array, Array]:
+        """Scale and bound of every element as arrays of like's kind, made once."""
+        key = (like.dtype, getattr(like, "device", None))
+        if key not in self._kept:
+            rows = [(spec.scale, np.inf if spec.clip is None else spec.clip) for spec in self.specs]
+            full = np.repeat(np.array(rows), [spec.size for spec in self.specs], axis=0)
+            made = (xp.asarray(full[:, i].copy(), dtype=like.dtype, device=key[1]) for i in range(2))
+            self._kept[key] = (*made,)
+        return self._kept[key]
 
 
 def term_specs(table: HandTable, names: Iterable[str | tuple[str, float]]) -> list[TermSpec]:

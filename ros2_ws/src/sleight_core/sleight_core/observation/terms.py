@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from array_api_compat import array_namespace
-
+from sleight_core.arrays import namespace
 from sleight_core.hand import FingertipKinematics, Fingertips, HandTable
 from sleight_core.observation.state import RobotState
-from sleight_core.rotations import quat_multiply, quat_normalize, quat_to_euler_xyz, rotate_z, yaw_quat
+from sleight_core.rotations import quat_multiply, quat_normalize, quat_to_euler_xyz, swapped_rotation_z, yaw_quat
 
 Array = Any
 Provenance = Literal["proprioception", "perception", "command", "memory", "privileged"]
@@ -32,13 +31,11 @@ class Frame:
         self.state = state
         self.kinematics = kinematics
         self._back = -state.canonical_yaw
+        self._turn = swapped_rotation_z(self._back)
 
     def rotate(self, vector: Array) -> Array:
         """Turn task-frame vectors (B, 3) or (B, N, 3) into the canonical frame."""
-        back = self._back
-        for _ in range(vector.ndim - 2):
-            back = back[..., None]
-        return rotate_z(vector, back)
+        return vector @ self._turn if vector.ndim == 3 else (vector[:, None] @ self._turn)[:, 0]
 
     @cached_property
     def wrist_pos(self) -> Array:
@@ -125,7 +122,7 @@ def _flat(array: Array) -> Array:
 @term(lambda table: len(table.joint_names), unit="1", frame="joint", provenance="proprioception")
 def joint_pos(f: Frame) -> Array:
     """Joint positions scaled by their limits to [-1, 1]."""
-    xp = array_namespace(f.state.joint_pos)
+    xp = namespace(f.state.joint_pos)
     lower = xp.asarray(f.kinematics.table.lower, dtype=f.state.joint_pos.dtype)
     upper = xp.asarray(f.kinematics.table.upper, dtype=f.state.joint_pos.dtype)
     return (2.0 * f.state.joint_pos - upper - lower) / (upper - lower)
@@ -140,7 +137,7 @@ def joint_vel(f: Frame) -> Array:
 @term(lambda table: 13 * len(table.fingers), unit="m, 1, m/s, rad/s", frame="canonical", provenance="proprioception")
 def fingertip_state(f: Frame) -> Array:
     """The distal bodies' origins, each: position 3, quaternion wxyz (w >= 0) 4, linear 3 and angular velocity 3."""
-    xp = array_namespace(f.state.joint_pos)
+    xp = namespace(f.state.joint_pos)
     tips = f.fingertips
     return _flat(xp.concat([tips.pos, quat_normalize(tips.quat), tips.linvel, tips.angvel], axis=-1))
 
