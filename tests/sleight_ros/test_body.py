@@ -20,6 +20,7 @@ from sleight_ros import convert
 from sleight_ros.body import RobotBody
 from sleight_ros.cameras import pose_from_tf
 from sleight_ros.nodes.base import STATE, SleightNode
+from sleight_ros.profiles import profile_path
 
 pytestmark = pytest.mark.serial
 MOMENT = 5_000_000_000
@@ -28,10 +29,11 @@ MOMENT = 5_000_000_000
 class Probe:
     """A node with parameters, and what feeds it, in a context of its own."""
 
-    def __init__(self, **parameters: str) -> None:
+    def __init__(self, name: str = "probe", profile: str = "", **parameters: str) -> None:
         given = [word for name, value in parameters.items() for word in ("-p", f"{name.replace('__', '.')}:={value}")]
+        given += ["--params-file", str(profile_path(profile))] if profile else []
         rclpy.init(args=["--ros-args", *given] if given else None)
-        self.node = SleightNode("probe")
+        self.node = SleightNode(name)
         self.node.text("hand", "shadow", "Hand.")
         self.node.text("task_frame", "world", "Frame.")
         self.executor = SingleThreadedExecutor()
@@ -55,13 +57,24 @@ class Probe:
 def probe():
     opened = []
 
-    def make(**parameters: str) -> Probe:
-        opened.append(Probe(**parameters))
+    def make(*names: str, **parameters: str) -> Probe:
+        opened.append(Probe(*names, **parameters))
         return opened[-1]
 
     yield make
     for one in opened:
         one.close()
+
+
+@pytest.mark.parametrize("profile", ["leap_ur5e", "leap_xarm6", "leap_franka", "shadow_ur5e_sim"])
+def test_the_shipped_profiles_of_arms_take_the_arm_out_of_the_clouds(probe, profile) -> None:
+    one = probe("perception_node", profile)
+    body = RobotBody(one.node)
+    assert body.at(MOMENT, 1.0) is None
+    # The parameters of an open section are not declared, so the overrides are all there is to read.
+    overrides = one.node._parameter_overrides
+    heard = {topic for topic, _ in one.node.get_topic_names_and_types()}
+    assert f"/{overrides['arm.topic'].value}" in heard and "/wrist/odometry" not in heard
 
 
 def joint_state(names, positions, stamp=MOMENT) -> JointState:
