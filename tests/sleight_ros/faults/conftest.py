@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,15 @@ class Graphs:
             self._kind = kind
         return self._rig
 
+    def done(self, test: pytest.Item) -> None:
+        """After a test: heal the graph, or end it, so that one failure is not that of every test after it."""
+        assert self._rig is not None
+        if test.stash.get(FAILED, False):
+            self.close()
+        else:
+            self._rig.heal()
+            self._rig.robot.monitor.check()
+
     def close(self) -> None:
         """End the graph, and let what it sent be proven safe."""
         rig, self._rig, self._kind = self._rig, None, ""
@@ -64,6 +73,19 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
             graphs.close()
 
 
+#: Set on a test that failed.
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember a failure until the fixtures are torn down."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
+
+
 @pytest.fixture(scope="session")
 def graphs(matrix: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphs]:
     graphs = Graphs(matrix, tmp_path_factory.mktemp)
@@ -74,19 +96,17 @@ def graphs(matrix: Matrix, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def rig(graphs: Graphs) -> Iterator[Rig]:
+def rig(graphs: Graphs, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """Bridge and policy around a double that estimates the object itself."""
     rig = graphs.get("blind", lambda folder: Rig(folder, make_bundle=trap_bundle))
     yield rig
-    rig.heal()
-    rig.robot.monitor.check()
+    graphs.done(request.node)
 
 
 @pytest.fixture
-def seeing(graphs: Graphs) -> Iterator[Rig]:
+def seeing(graphs: Graphs, request: pytest.FixtureRequest) -> Iterator[Rig]:
     """The same with perception on the double's camera."""
     pytest.importorskip("open3d")
     rig = graphs.get("seeing", lambda folder: Rig(folder, perception=True))
     yield rig
-    rig.heal()
-    rig.robot.monitor.check()
+    graphs.done(request.node)
