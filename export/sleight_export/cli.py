@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from sleight_core.errors import SleightError
 
 app = typer.Typer(help=__doc__, add_completion=False)
 
@@ -30,8 +31,15 @@ def export(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Export a training run as a policy bundle, compare it with torch, and verify it as a robot would."""
-    from sleight_export.run import export_run
+    from sleight_training.student.config import is_student
 
+    if is_student(run):
+        from sleight_export.student import export_student as export_run
+
+        if weights is not None:
+            raise SleightError("weights are kept of base and hyper runs", value=run, remedy="leave --weights out")
+    else:
+        from sleight_export.run import export_run
     done = export_run(run, out, name=name, checkpoint=checkpoint, overwrite=force)
     if weights is not None:
         from sleight_training.weights import write_weights

@@ -15,10 +15,10 @@ from sleight_core.errors import SleightError
 from sleight_core.observation.spec import term_specs
 from sleight_core.safety.limits import DEFAULT_MARGIN
 from sleight_description import load_hand
-from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.tasks.grasp.env import PALM_DOWN, GraspTask
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
+from sleight_training.base import base_objects
 from sleight_training.hyper.actor import HyperActor, hyper_settings
 from sleight_training.ppo.runner import actor_state
 from sleight_training.run import RunConfig, read_run
@@ -79,12 +79,12 @@ def request_of(run: RunConfig, data: dict[str, Any], source: Path, name: str) ->
     table = load_hand(run.task.hand)
     size = sum(spec.size for spec in term_specs(table, run.task.terms))
     actor = build_actor(run, data, size, ActionSpec.absolute(table).size, source)
+    things = base_objects(run.objects, GOLDEN_ENVS)
     return ExportRequest(
         name=name,
         actor=actor,
-        golden=record_observations(
-            actor, make_grasp_task(run.task, resolve_objects(run.objects), GOLDEN_ENVS, **GOLDEN)
-        ),
+        golden=record_observations(actor, make_grasp_task(run.task.without_proposals(), things, GOLDEN_ENVS, **GOLDEN)),
+        simulation=any(spec.provenance == "privileged" for spec in term_specs(table, run.task.terms)),
         description=f"Geometry-agnostic grasp policy for hand '{table.name}', learnt on {run.objects}.",
         **common_sections(run, data),
     )

@@ -7,12 +7,16 @@ from pathlib import Path
 
 from sleight_core.errors import SleightError
 from sleight_sim.objects.sets import resolve_objects
-from sleight_sim.tasks.grasp.make import make_grasp_task
+from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.objects.splits import SPLITS
+from sleight_sim.tasks.grasp.config import ProposalReward
 
+from sleight_training.hyper.config import FULL_STATE_TERMS
 from sleight_training.ppo.config import preset
 from sleight_training.ppo.runner import PpoRunner, Progress
 from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.ppo.vec_env import GraspVecEnv
+from sleight_training.proposals import NONE, POSE_ONLY, Notice, training_task, with_proposals
 from sleight_training.run import CONFIG, RunConfig, provenance, read_run
 
 
@@ -25,8 +29,25 @@ def prepare_run(
     iterations: int | None,
     num_envs: int | None,
     resume: bool,
+    proposals: str = NONE,
+    full_pose: bool = False,
+    full_observation: bool = False,
+    notice: Notice | None = None,
 ) -> RunConfig:
     """Write a new run's configuration, or read the one to resume.
+
+    Args:
+        folder: The run's folder.
+        objects: Object set.
+        preset_name: Name of the preset.
+        seed: Seed of networks, physics and starts.
+        iterations: Override the preset's.
+        num_envs: Override the preset's.
+        resume: Read the configuration instead.
+        proposals: Grasp proposals whose joints r_pose points at, see `find_proposals`.
+        full_pose: Pay for the wrist of the proposals as well (the paper's Full Pose, Figure 2).
+        full_observation: Let the policy see orientation and velocities of the object (Full Obs).
+        notice: Told where proposals come from.
 
     Raises:
         SleightError: The folder holds another run already, or there is nothing to resume.
@@ -42,7 +63,15 @@ def prepare_run(
     chosen = preset(preset_name)
     update = {name: value for name, value in (("iterations", iterations), ("num_envs", num_envs)) if value is not None}
     ppo = chosen.ppo.model_validate({**chosen.ppo.model_dump(), **update})
-    resolve_objects(objects)  # refuse a wrong name before anything is written
+    if full_pose and proposals == NONE:
+        raise SleightError("the full pose is that of a grasp proposal", remedy="add --proposals generate, or a folder")
+    things = base_objects(objects, ppo.num_envs)  # before anything is written: a wrong name is refused
+    pay = ProposalReward() if full_pose else POSE_ONLY
+    task, record = with_proposals(chosen.task, proposals, objects, lambda: things, pay=pay, notice=notice)
+    if full_pose and record is None:
+        raise SleightError("no grasp proposals, and the full pose is that of one", value=objects)
+    if full_observation:
+        task = task.model_copy(update={"terms": FULL_STATE_TERMS})
     run = RunConfig.model_validate(
         {
             "kind": "base",
@@ -50,12 +79,19 @@ def prepare_run(
             "objects": objects,
             "seed": seed,
             "ppo": ppo,
-            "task": chosen.task,
+            "task": task,
+            "proposals": record,
             **provenance(),
         }
     )
     run.write(folder)
     return run
+
+
+def base_objects(objects: str, num_envs: int) -> list[ObjectSpec]:
+    """Return the objects of a set, of a split as many as there are environments: the others would only be made."""
+    count = num_envs if objects.startswith("household:") and objects.removeprefix("household:") in SPLITS else None
+    return list({thing.name: thing for thing in resolve_objects(objects, count=count)}.values())
 
 
 def build_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu") -> PpoRunner:
@@ -68,8 +104,8 @@ def build_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str 
         device: Device of the learner.
     """
     seed = begin_session(run, session)
-    things = resolve_objects(run.objects)
-    task = make_grasp_task(run.task, things, run.ppo.num_envs, seed=seed)
+    things = base_objects(run.objects, run.ppo.num_envs)
+    task = training_task(run.task, run.proposals, run.objects, things, run.ppo.num_envs, seed=seed)
     env = GraspVecEnv(task, reward_scale=run.ppo.reward_scale, device=device)
     return PpoRunner(env, run.ppo, folder, device)
 

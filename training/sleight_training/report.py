@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sleight_training.hyper.config import HyperConfig
+from sleight_training.proposals import proposal_facts
 from sleight_training.run import read_metrics, read_run
 
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>
@@ -77,6 +78,7 @@ def write_run_page(folder: Path) -> Path:
     facts = [
         ("object set", run.objects),
         *(_hyper_facts(run.hyper) if run.hyper else ()),
+        ("grasp proposals", proposal_facts(run.proposals)),
         ("preset", run.preset),
         ("seed", str(run.seed)),
         ("iterations", f"{last.get('iteration', 0)} of {run.ppo.iterations}"),

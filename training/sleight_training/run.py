@@ -17,6 +17,7 @@ from sleight_sim.tasks.grasp.config import GraspTaskConfig
 
 from sleight_training.hyper.config import HyperConfig
 from sleight_training.ppo.config import PpoConfig
+from sleight_training.proposals import ProposalConfig
 
 CONFIG = "config.json"
 
@@ -32,6 +33,7 @@ class RunConfig(BaseModel):
         ppo: PPO's figures.
         task: The task.
         hyper: What a hyper-policy is besides; None for a base policy.
+        proposals: The grasp proposals that the reward follows; None when it points at a posture.
         command: Command line that started it.
         git_commit: Commit of the code, with "+" when files were changed.
         versions: Versions of the packages that matter.
@@ -46,6 +48,7 @@ class RunConfig(BaseModel):
     ppo: PpoConfig
     task: GraspTaskConfig
     hyper: HyperConfig | None = None
+    proposals: ProposalConfig | None = None
     command: str = ""
     git_commit: str = ""
     versions: dict[str, str] = {}

@@ -144,6 +144,11 @@ class DepthCamera:
             depth[(depth < near) | (depth > far)] = np.nan
         return depth.astype(np.float32)
 
+    @property
+    def geoms(self) -> NDArray[np.int32]:
+        """Which geom each pixel of the last picture shows, (height, width); -1 for none."""
+        return self._geom.reshape(self.height, self.width).copy()
+
     def points_optical(self, depth: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the points (N, 3) of a depth picture in the optical frame (m), without pixels that have no depth."""
         flat = depth.reshape(-1)

@@ -29,6 +29,7 @@ def random_state(rng, batch=3):
         last_action=rng.uniform(-1, 1, (batch, 24)),
         object_pos=rng.normal(size=(batch, 3)),
         goal_pos=rng.normal(size=(batch, 3)),
+        object_cloud=rng.normal(size=(batch, 512, 3)),
     )
 
 
@@ -36,11 +37,13 @@ def turned(state, yaw):
     """The same situation, with the whole world turned about z by yaw."""
     turn = np.full(len(state.canonical_yaw), yaw)
     vectors = ("wrist_pos", "wrist_linvel", "wrist_angvel", "object_pos", "goal_pos")
+    clouds = rotate_z(state.object_cloud, turn[:, None])
     moved = {name: rotate_z(getattr(state, name), turn) for name in vectors}
     return RobotState(
         **{
             **state.__dict__,
             **moved,
+            "object_cloud": clouds,
             "wrist_quat": quat_multiply(yaw_quat(turn), state.wrist_quat),
             "canonical_yaw": state.canonical_yaw + turn,
         }

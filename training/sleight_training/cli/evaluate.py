@@ -28,10 +28,17 @@ def evaluate(
         str, typer.Option(help="modelled: a camera's offset, noise, period and delay; exact: the true position.")
     ] = "modelled",
     physics: Annotated[str, typer.Option(help="nominal, or varied as in training.")] = "nominal",
+    proposals: Annotated[
+        str,
+        typer.Option(help="Measure the grasps' distance D from proposals: none, auto, generate or a folder of them."),
+    ] = "none",
     mesh_scale: Annotated[float, typer.Option(help="Metres per unit of mesh files.")] = 1.0,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the result here.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write results.json, plots, a video and index.html into this folder.")
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="Write a picture of the end of an episode with each of the first objects here.")
     ] = None,
     minimum: Annotated[
         float | None, typer.Option(min=0, max=1, help="Exit 1 when the held success is below this.")
@@ -54,6 +61,7 @@ def evaluate(
             perception=perception,
             physics=physics,
             engine=engine,
+            proposals=proposals,
             advance=lambda count: bar.advance(task, count),
         )
     result = result_dict(
@@ -72,6 +80,13 @@ def evaluate(
         with console.status("writing the page"):
             page = write_results(out, result, loaded, seed=seed, mesh_scale=mesh_scale)
         console.print(f"page: {page}")
+    if pictures:
+        from sleight_training.evaluation.pictures import grasp_pictures
+
+        with console.status("drawing"):
+            note = grasp_pictures(loaded, objects, pictures, seed=seed, mesh_scale=mesh_scale)
+        if note:
+            console.print(f"no pictures: {note}")
     rows = Table(
         title=f"{loaded.id}, {objects}, {episodes} episodes, seed {seed}, {perception} perception, {physics} physics"
     )
@@ -87,6 +102,9 @@ def evaluate(
             f"{row['ever_success']:.1%}",
         )
     Console().print(rows)
+    if "grasp_distance" in result:
+        found = result["grasp_distance"]
+        console.print(f"distance from grasp proposals: D = {found['D']:.1f} over {found['episodes']} episodes")
     if minimum is not None and result["held_success"] < minimum:
         console.print(f"held success {result['held_success']:.1%} is below {minimum:.1%}")
         raise typer.Exit(1)

@@ -10,9 +10,10 @@ from rich.console import Console
 from sleight_core.errors import SleightError
 
 from sleight_training.cli.bar import TrainingBar
-from sleight_training.cli.steps import export_run, progress_text
+from sleight_training.cli.steps import export_run, notice_on, progress_text
 from sleight_training.cli.train_codes import codes
 from sleight_training.cli.train_hyper import hyper
+from sleight_training.cli.train_student import student
 from sleight_training.cores import use_cores
 
 app = typer.Typer(help="Train policies in simulation.", no_args_is_help=True)
@@ -39,6 +40,23 @@ def base(
         int | None, typer.Option(min=1, help="Learn on a chosen object: number of base policies, with --index.")
     ] = None,
     index: Annotated[int | None, typer.Option(min=0, help="Which of the k base policies, from 0.")] = None,
+    choice: Annotated[
+        Path | None, typer.Option(help="With --k: the choice of objects of 'train codes' (default: the shipped one).")
+    ] = None,
+    proposals: Annotated[
+        str,
+        typer.Option(
+            help="Grasp proposals whose joints the posture reward points at (A.2): none, auto, generate or a folder, "
+            "see 'train hyper'. Objects then keep their size."
+        ),
+    ] = "none",
+    full_pose: Annotated[
+        bool, typer.Option("--full-pose", help="Pay for the proposals' wrist as well (Figure 2's Full Pose).")
+    ] = False,
+    full_observation: Annotated[
+        bool,
+        typer.Option("--full-observation", help="See the object's orientation and velocities (Figure 2's Full Obs)."),
+    ] = False,
     preset: Annotated[
         str, typer.Option(help="cpu: 2 cores, about 15 minutes; full: the paper's sizes, for a GPU; smoke: a test.")
     ] = "cpu",
@@ -50,7 +68,7 @@ def base(
     export: Annotated[Path | None, typer.Option(help="Write the policy bundle here when done.")] = None,
 ) -> None:
     """Train a geometry-agnostic base policy on one object (ResDex 4.1)."""
-    name = base_object(objects, k, index)
+    name = base_object(objects, k, index, choice)
     use_cores()
     from sleight_training import base as training
 
@@ -58,7 +76,17 @@ def base(
     label = name.replace(":", "_").replace("/", "_") if k is None else f"k{k}_{index}"
     folder = out or Path("runs") / f"base_{label}_{seed}"
     run = training.prepare_run(
-        folder, objects=name, preset_name=preset, seed=seed, iterations=iterations, num_envs=envs, resume=resume
+        folder,
+        objects=name,
+        preset_name=preset,
+        seed=seed,
+        iterations=iterations,
+        num_envs=envs,
+        resume=resume,
+        proposals=proposals,
+        full_pose=full_pose,
+        full_observation=full_observation,
+        notice=notice_on(console),
     )
     with TrainingBar(console, f"base policy on {run.objects}", run.ppo.iterations) as bar:
 
@@ -79,20 +107,21 @@ def base(
         console.print(f"bundle: {export}")
 
 
-def base_object(objects: str | None, k: int | None, index: int | None) -> str:
+def base_object(objects: str | None, k: int | None, index: int | None, choice: Path | None = None) -> str:
     """Return the object to learn on: the one named, the chosen one, or the default.
 
     Raises:
         SleightError: The options contradict each other, or nothing is chosen for them.
     """
-    if k is None and index is None:
+    if k is None and index is None and choice is None:
         return objects or DEFAULT_OBJECT
     if objects is not None or k is None or index is None:
         raise SleightError("the object is told twice, or half", remedy="give --object, or --k and --index, or none")
-    from sleight_training.codes.choose import chosen_object
+    from sleight_training.codes.choose import CHOSEN, chosen_object
 
-    return chosen_object(k, index)
+    return chosen_object(k, index, choice or CHOSEN)
 
 
 app.command()(codes)
 app.command()(hyper)
+app.command()(student)

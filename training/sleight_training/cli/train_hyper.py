@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from sleight_training.cli.bar import TrainingBar
-from sleight_training.cli.steps import export_run, progress_text
+from sleight_training.cli.steps import export_run, notice_on, progress_text
 from sleight_training.cores import use_cores
 
 # Spelt out, as the encoder's module needs torch.
@@ -35,6 +35,13 @@ def hyper(
         str | None, typer.Option(help="Of the weights: softmax (public code), l1 or l2 (Eq. 4); default softmax.")
     ] = None,
     moe_only: Annotated[bool, typer.Option("--moe-only", help="Learn no residual (the paper's ablation).")] = False,
+    proposals: Annotated[
+        str,
+        typer.Option(
+            help="Grasp proposals that stage 1's reward follows: none; auto: a dataset's, or those made before; "
+            "generate: make what is missing (kept on disk); or a folder of 'sleight objects proposals'."
+        ),
+    ] = "auto",
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, physics and starts.")] = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run (default: runs/hyper_k<k>_stage<stage>_<seed>).")
@@ -66,6 +73,8 @@ def hyper(
         iterations=iterations,
         num_envs=envs,
         resume=resume,
+        proposals=proposals,
+        notice=notice_on(console),
     )
     with TrainingBar(console, f"hyper-policy on {run.objects}", run.ppo.iterations) as bar:
 

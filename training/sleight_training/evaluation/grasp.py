@@ -7,21 +7,32 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sleight_core.action import ActionSpec
 from sleight_core.bundle import Bundle, PolicySession, load_bundle
 from sleight_core.errors import SleightError
 from sleight_core.observation import ObservationBuilder
 from sleight_core.statistics import wilson_interval
 from sleight_description import load_hand
+from sleight_sim.grasps.source import NONE, find_proposals
+from sleight_sim.grasps.task import make_proposal_task
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
-from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, NOMINAL, ROBUST, GraspTaskConfig, PerceptionModel
+from sleight_sim.tasks.grasp.config import (
+    EXACT_PERCEPTION,
+    NOMINAL,
+    ROBUST,
+    GraspTaskConfig,
+    PerceptionModel,
+    ProposalReward,
+)
 from sleight_sim.tasks.grasp.env import GraspTask
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 from sleight_training.codes.encoder import bundle_encode
 from sleight_training.codes.observe import TERM, add_codes
+from sleight_training.evaluation.watch import EpisodeWatch
 
 #: Environments at once; more only cost memory.
 MAX_ENVS = 256
@@ -60,11 +71,13 @@ class GraspScore:
         total: All episodes.
         per_object: By object name.
         per_family: By family.
+        watch: Distance from grasp proposals, and the experts' weights.
     """
 
     total: Tally = field(default_factory=Tally)
     per_object: dict[str, Tally] = field(default_factory=dict)
     per_family: dict[str, Tally] = field(default_factory=dict)
+    watch: EpisodeWatch = field(default_factory=EpisodeWatch)
 
     def add(self, thing: ObjectSpec, held: bool, ever: bool) -> None:
         """Count one episode."""
@@ -109,6 +122,7 @@ def evaluate(
     perception: str = "modelled",
     physics: str = "nominal",
     engine: str = "mujoco",
+    proposals: str = NONE,
     advance: Callable[[int], None] | None = None,
 ) -> tuple[GraspScore, Bundle]:
     """Run episodes with a bundle's policy and count.
@@ -122,6 +136,7 @@ def evaluate(
         perception: "modelled" (a camera's offset, noise, period and delay) or "exact".
         physics: "nominal", or "varied" as in training.
         engine: "mujoco".
+        proposals: Grasp proposals from which the grasps' distance D is measured, see `find_proposals`.
         advance: Called with the number of finished episodes.
     """
     if episodes < 1:
@@ -131,15 +146,20 @@ def evaluate(
     config = evaluation_config(bundle, perception=perception, physics=physics)
     things = resolve_objects(objects, own=bundle.manifest.task.object.set, mesh_scale=mesh_scale)
     policy = PolicySession(bundle)
+    found = find_proposals(proposals, objects, things[:episodes], table)
     score = GraspScore()
     done = 0
     while done < episodes:
         count = min(MAX_ENVS, episodes - done)
         chunk = [things[(done + i) % len(things)] for i in range(count)]
         chunk.sort(key=lambda thing: things.index(thing))
-        task = make_grasp_task(config, chunk, count, seed=seed + done, engine=engine)
-        _adopt(task, bundle)
-        for thing, held, ever in _episodes(task, policy):
+        options = {"seed": seed + done, "engine": engine}
+        if found and any(thing.name in found.proposals for thing in chunk):
+            task = make_proposal_task(_measured(config), chunk, count, found.proposals, config.reward, **options)
+        else:
+            task = make_grasp_task(config, chunk, count, **options)
+        adopt(task, bundle)
+        for thing, held, ever in _episodes(task, policy, score.watch):
             score.add(thing, held, ever)
         done += count
         if advance:
@@ -147,7 +167,7 @@ def evaluate(
     return score, bundle
 
 
-def _adopt(task: GraspTask, bundle: Bundle) -> None:
+def adopt(task: GraspTask, bundle: Bundle) -> None:
     """Let a task observe and act as a bundle says, with the bundle's encoder where it wants object codes."""
     task.observation = ObservationBuilder(task.table, bundle.manifest.observation)
     task.action_spec = ActionSpec(task.table, bundle.manifest.action)
@@ -155,17 +175,28 @@ def _adopt(task: GraspTask, bundle: Bundle) -> None:
         add_codes(task, bundle_encode(bundle))
 
 
-def _episodes(task: GraspTask, policy: PolicySession) -> list[tuple[ObjectSpec, bool, bool]]:
+def _measured(config: GraspTaskConfig) -> GraspTaskConfig:
+    """The task with a reward that tells the distance from proposals; it changes nothing else."""
+    reward = config.reward.model_copy(update={"proposal": ProposalReward()})
+    return config.model_copy(update={"reward": reward})
+
+
+def _episodes(task: GraspTask, policy: PolicySession, watch: EpisodeWatch) -> list[tuple[ObjectSpec, bool, bool]]:
     """Run one episode in every environment; one whose physics diverged has failed."""
     obs, _ = task.reset()
     results: dict[int, tuple[bool, bool]] = {}
+    watch.begin(task)
+    alive = np.ones(task.num_envs, dtype=bool)
     for _ in range(task.config.episode_steps):
-        result = task.step(policy.act_batch(obs))
+        action, weights = policy.act_batch_weighing(obs)
+        result = task.step(action)
         obs = result.obs
+        watch.step(task, weights, alive)
         if result.ended is not None:
             e = result.ended
             for i, held, ever in zip(e.ids, e.held, e.ever, strict=True):
                 results.setdefault(int(i), (bool(held), bool(ever)))
+            alive[e.ids] = False
     return [(task.objects[i], *results[i]) for i in range(task.num_envs)]
 
 
@@ -192,7 +223,7 @@ def record_episodes(
         with video_writer(path) as write:
             for thing in things:
                 task = make_grasp_task(evaluation_config(bundle), [thing], 1, seed=seed)
-                _adopt(task, bundle)
+                adopt(task, bundle)
                 obs, _ = task.reset()
                 states = []
                 every = round(1.0 / (FPS * task.config.control_period))

@@ -18,6 +18,7 @@ def result_dict(score: GraspScore, bundle: Bundle, **conditions: Any) -> dict[st
     """Return what `--json` writes: the total's rates, and the same by object and by family."""
     return {
         **score.total.row(),
+        **score.watch.row(),
         "bundle": str(bundle.path),
         "bundle_sha256": bundle.sha256,
         **conditions,

@@ -12,13 +12,17 @@ from sleight_training.ppo.config import PAPER_REWARD, PpoConfig
 
 Normalisation = Literal["softmax", "l1", "l2"]
 
-#: What the hyper-policy sees (227 elements for the Shadow Hand): what a base policy sees, and the object's orientation,
-#: velocities and code. The experts read their own terms of it.
-HYPER_TERMS: tuple[tuple[str, float], ...] = (
+#: What a base policy sees, and the object's orientation and velocities: Figure 2's full observation without the code.
+FULL_STATE_TERMS: tuple[tuple[str, float], ...] = (
     *GraspTaskConfig().terms,
     ("true_object_quat", 1.0),
     ("true_object_linvel", 1.0),
     ("true_object_angvel", 0.2),
+)
+#: What the hyper-policy sees (227 elements for the Shadow Hand): what a base policy sees, and the object's orientation,
+#: velocities and code. The experts read their own terms of it.
+HYPER_TERMS: tuple[tuple[str, float], ...] = (
+    *FULL_STATE_TERMS,
     ("object_code", 1.0),
 )
 
@@ -173,8 +177,9 @@ def stage_reward(reward: RewardConfig, stage: int) -> RewardConfig:
     """Return a stage's reward.
 
     Stage 2 is the paper's: what shapes the approach and the posture goes, and r_move asks for no posture. Our own terms
-    of lifting, holding and smoothness stay where the preset has them. Stage 1 has the base policy's reward: its posture
-    term stands for the grasp proposals of a dataset, which procedural objects lack (so does the paper for LEAP).
+    of lifting, holding and smoothness stay where the preset has them. Stage 1 has the base policy's reward, in which
+    `with_proposals` puts the grasp proposals in the place of the posture term where there are any (as the paper has
+    none for the LEAP Hand).
     """
     if stage == 1:
         return reward

@@ -79,13 +79,32 @@ def load_expert(path: Path) -> tuple[ExpertConfig, Expert]:
 def _from_run(name: str, run: RunConfig, data: dict[str, Any], path: Path) -> tuple[ExpertConfig, Expert]:
     if run.kind != "base":
         raise SleightError("an expert is a base policy", value=path, remedy=f"this run is of kind '{run.kind}'")
-    state = dict(actor_state(data))
-    tensors = {key: value for key, value in state.items() if key.startswith("mlp.")}
-    if run.ppo.obs_normalization:
-        tensors["mean"] = state["obs_normalizer._mean"]
-        tensors["scale"] = state["obs_normalizer._std"] + _NORMALISER_EPS
+    tensors = _actor_tensors(data, normalised=run.ppo.obs_normalization)
     about = {"name": name, "objects": run.objects, "hand": run.task.hand, "terms": run.task.terms}
     return _build(tensors, about, path)
+
+
+def actor_network(run: RunConfig, data: dict[str, Any], path: Path) -> Expert:
+    """Return the actor of any run of PPO as a deterministic, frozen network.
+
+    Args:
+        run: The run's configuration.
+        data: A checkpoint of the run.
+        path: Where it came from, for messages.
+
+    Raises:
+        SleightError: It holds no such network, or one that is not finite.
+    """
+    return _network(_actor_tensors(data, normalised=run.ppo.obs_normalization), path)[0]
+
+
+def _actor_tensors(data: dict[str, Any], *, normalised: bool) -> dict[str, torch.Tensor]:
+    state = dict(actor_state(data))
+    tensors = {key: value for key, value in state.items() if key.startswith("mlp.")}
+    if normalised:
+        tensors["mean"] = state["obs_normalizer._mean"]
+        tensors["scale"] = state["obs_normalizer._std"] + _NORMALISER_EPS
+    return tensors
 
 
 def _from_bundle(bundle: Bundle) -> tuple[ExpertConfig, Expert]:
@@ -119,6 +138,11 @@ def _from_bundle(bundle: Bundle) -> tuple[ExpertConfig, Expert]:
 
 
 def _build(tensors: dict[str, torch.Tensor], about: dict[str, Any], path: Path) -> tuple[ExpertConfig, Expert]:
+    expert, hidden = _network(tensors, path)
+    return ExpertConfig(**about, hidden=hidden, sha256=_digest(expert)), expert
+
+
+def _network(tensors: dict[str, torch.Tensor], path: Path) -> tuple[Expert, tuple[int, ...]]:
     weights = [tensors[key] for key in sorted(tensors, key=_layer) if key.endswith(".weight")]
     if not weights:
         raise SleightError("no layers of a network are in it", value=path)
@@ -133,7 +157,7 @@ def _build(tensors: dict[str, torch.Tensor], about: dict[str, Any], path: Path) 
         raise SleightError("an expert is of another network", value=path, remedy=reason) from error
     if not all(bool(torch.isfinite(value).all()) for value in expert.state_dict().values()):
         raise SleightError("an expert's weights are not finite", value=path, remedy="train it again")
-    return ExpertConfig(**about, hidden=hidden, sha256=_digest(expert)), expert
+    return expert, hidden
 
 
 def _layer(name: str) -> int:

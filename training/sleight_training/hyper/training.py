@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.config import GraspTaskConfig, ProposalReward
 from sleight_sim.tasks.grasp.env import GraspTask
-from sleight_sim.tasks.grasp.make import make_grasp_task
 
 from sleight_training.codes.encoder import encode_with, encoder_digest, read_encoder
 from sleight_training.codes.network import PointNet
@@ -28,6 +29,7 @@ from sleight_training.hyper.mixture import Mixture
 from sleight_training.hyper.vec_env import HyperVecEnv
 from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
 from sleight_training.ppo.session import begin_session, learn_run
+from sleight_training.proposals import AUTO, NONE, Notice, ProposalConfig, training_task, with_proposals
 from sleight_training.run import CONFIG, RunConfig, provenance, read_run
 from sleight_training.weights import SUFFIX, read_weights
 
@@ -56,6 +58,8 @@ def prepare_hyper(
     iterations: int | None = None,
     num_envs: int | None = None,
     resume: bool = False,
+    proposals: str = NONE,
+    notice: Notice | None = None,
 ) -> RunConfig:
     """Write a new run's configuration with all that it needs of other files, or read the one to resume.
 
@@ -73,6 +77,8 @@ def prepare_hyper(
         iterations: Override the preset's.
         num_envs: Override the preset's.
         resume: Read the configuration instead.
+        proposals: Grasp proposals that stage 1's reward follows, see `find_proposals`; stage 2 takes none.
+        notice: Told where proposals come from.
 
     Raises:
         SleightError: The folder holds another run already, there is nothing to resume, or something does not fit.
@@ -109,8 +115,9 @@ def prepare_hyper(
     reward = stage_reward(chosen.task.reward, stage)
     task = chosen.task.model_copy(update={"hand": hyper.experts[0].hand, "reward": reward})
     resolve_objects(objects, count=1)  # refuse a wrong name before anything is written
+    task, record = _stage_proposals(task, stage, proposals, objects, ppo.num_envs, notice)
     given = {"kind": "hyper", "preset": preset_name, "objects": objects, "seed": seed, "ppo": ppo, "task": task}
-    run = RunConfig.model_validate({**given, "hyper": hyper, **provenance()})
+    run = RunConfig.model_validate({**given, "hyper": hyper, "proposals": record, **provenance()})
     folder.mkdir(parents=True, exist_ok=True)
     save_file(_flat(frozen), folder / FROZEN)
     if learned:
@@ -121,13 +128,45 @@ def prepare_hyper(
 
 def hyper_objects(run: RunConfig) -> list[ObjectSpec]:
     """Return the distinct objects of a run: all of its set, or as many as it has environments."""
-    things = resolve_objects(run.objects, count=run.ppo.num_envs)
+    return _distinct(run.objects, run.ppo.num_envs)
+
+
+def _distinct(objects: str, num_envs: int) -> list[ObjectSpec]:
+    things = resolve_objects(objects, count=num_envs)
     return list({id(thing): thing for thing in things}.values())
 
 
-def hyper_task(run: RunConfig, things: list[ObjectSpec], num_envs: int, encoder: PointNet, **options: Any) -> GraspTask:
-    """Build a run's task, with the codes of its objects, one model for each environment."""
-    task = make_grasp_task(run.task, things, num_envs, max_models=num_envs, **options)
+def _stage_proposals(
+    task: GraspTaskConfig, stage: int, choice: str, objects: str, num_envs: int, notice: Notice | None
+) -> tuple[GraspTaskConfig, ProposalConfig | None]:
+    if stage == 2:
+        if choice not in (NONE, AUTO):
+            raise SleightError("stage 2 follows no grasp proposals", value=choice, remedy="use --proposals none")
+        return task, None
+    make = partial(_distinct, objects, num_envs)
+    return with_proposals(task, choice, objects, make, pay=ProposalReward(), notice=notice)
+
+
+def hyper_task(
+    run: RunConfig,
+    things: list[ObjectSpec],
+    num_envs: int,
+    encoder: PointNet,
+    *,
+    proposals: ProposalConfig | None = None,
+    **options: Any,
+) -> GraspTask:
+    """Build a run's task, with the codes of its objects, one model for each environment.
+
+    Args:
+        run: The run.
+        things: Objects.
+        num_envs: Number of environments.
+        encoder: Makes the codes.
+        proposals: The run's, where its reward is wanted: they change nothing else.
+        options: See `make_grasp_task`.
+    """
+    task = training_task(run.task, proposals, run.objects, things, num_envs, max_models=num_envs, **options)
     add_codes(task, encode_with(encoder))
     return task
 
@@ -199,7 +238,7 @@ def build_hyper_runner(folder: Path, run: RunConfig, *, session: int = 0, device
     seed = begin_session(run, session)
     hyper, frozen = hyper_of(run), read_frozen(folder / FROZEN)
     mixture, encoder = rebuild(run, frozen)
-    task = hyper_task(run, hyper_objects(run), run.ppo.num_envs, encoder, seed=seed)
+    task = hyper_task(run, hyper_objects(run), run.ppo.num_envs, encoder, proposals=run.proposals, seed=seed)
     env = HyperVecEnv(task, mixture, reward_scale=run.ppo.reward_scale, device=device)
     runner = PpoRunner(env, run.ppo, folder, device, settings=hyper_settings(run.ppo, hyper), frozen=frozen)
     if (folder / START).exists():

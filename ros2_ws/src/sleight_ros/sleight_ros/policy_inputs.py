@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import JointState, PointCloud2
 from sleight_core.action.spec import ActionSpec, Command
 from sleight_core.hand import HandTable
 from sleight_core.observation import RobotState
@@ -16,6 +16,7 @@ from sleight_core.safety.limits import DEFAULT_MARGIN
 from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate
 
 from sleight_ros import convert
+from sleight_ros.clouds import CloudError, cloud_xyz
 
 
 @dataclass
@@ -80,7 +81,8 @@ class PolicyInputs:
         goal: Where the object should go in the task frame (3,), m.
         frame: Name of the task frame.
         limits: Largest ages.
-        uses: Names of the sources that the bundle's observation needs: any of "object" and "wrenches".
+        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud" and
+            "wrenches".
         margin: Distance to the joint limits that was kept in training, rad.
     """
 
@@ -105,17 +107,18 @@ class PolicyInputs:
         self.wrist = Source("wrist/odometry", limits.wrist)
         self.wrenches = Source("fingertip_wrenches", limits.wrenches)
         self.object = Source("object/estimate", limits.object)
+        self.cloud = Source("object/cloud", limits.object)
         self.sent = Source("bridge/sent", limits.sent)
         self._required = [self.joints, self.wrist]
-        self._required += [
-            source for key, source in (("wrenches", self.wrenches), ("object", self.object)) if key in uses
-        ]
+        optional = (("wrenches", self.wrenches), ("object", self.object), ("cloud", self.cloud))
+        self._required += [source for key, source in optional if key in uses]
         self._reader = convert.JointReader(table.joint_names)
         count, fingers = len(table.joint_names), len(table.finger_names)
         self._joint_pos, self._joint_vel = np.zeros(count), np.zeros(count)
         self._wrist = convert.WristReading(np.zeros(3), np.array([1.0, 0, 0, 0]), np.zeros(3), np.zeros(3), frame)
         self._wrenches = np.zeros((fingers, 6))
         self._object_pos = np.zeros(3)
+        self._object_cloud: np.ndarray | None = None
         self._canonical_yaw = 0.0
         self._last_action = np.zeros(action.size)
         self._sent_targets: np.ndarray | None = None
@@ -159,6 +162,20 @@ class PolicyInputs:
         self.object.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
         if not problem:
             self._object_pos = pos
+
+    def take_cloud(self, msg: PointCloud2, now: float) -> None:
+        """Take the object's cloud; perception sends one only while it sees the object."""
+        problem = "" if msg.header.frame_id == self.frame else f"in frame '{msg.header.frame_id}', not '{self.frame}'"
+        points = np.zeros((0, 3))
+        try:
+            points = cloud_xyz(msg)
+        except CloudError as error:
+            problem = problem or str(error)
+        if not problem and not (len(points) and np.isfinite(points).all()):
+            problem = "it is empty or not finite"
+        self.cloud.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        if not problem:
+            self._object_cloud = np.array(points, dtype=float)
 
     def take_sent(self, msg: HandCommand, now: float) -> None:
         """Take what the bridge sent: after safety, it is the policy's last action."""
@@ -236,4 +253,5 @@ class PolicyInputs:
             last_action=self._last_action[None],
             object_pos=self._object_pos[None],
             goal_pos=self.goal[None],
+            object_cloud=None if self._object_cloud is None else self._object_cloud[None],
         )

@@ -13,6 +13,7 @@ from sleight_core.action.spec import Command
 from sleight_core.bundle import Bundle, Manifest, PolicyOutput, PolicySession
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder
+from sleight_core.observation.terms import cloud_points
 
 from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
 
@@ -76,8 +77,14 @@ class PolicyStep:
 
 
 def needed_sources(manifest: Manifest) -> frozenset[str]:
-    """Which of the sources "wrenches" and "object" the bundle's observation needs."""
-    uses = {"wrenches"} if "fingertip_wrench" in {term.name for term in manifest.observation} else set()
+    """Which of the sources "wrenches", "object" and "cloud" the bundle's observation needs.
+
+    Who sees the cloud needs the estimate as well: it says why there is no cloud.
+    """
+    names = {term.name for term in manifest.observation}
+    uses = {"wrenches"} if "fingertip_wrench" in names else set()
+    if cloud_points(names):
+        uses.add("cloud")
     if any(term.provenance == "perception" for term in manifest.observation):
         uses.add("object")
     return frozenset(uses)

@@ -227,6 +227,10 @@ class GraspTaskConfig(_Config):
     bootstrap_timeouts: bool = True
     cone: Literal["pyramidal", "elliptic"] = "pyramidal"
 
+    def without_proposals(self) -> GraspTaskConfig:
+        """Return the same task with a reward that asks for no grasp proposals: no policy sees them, only rewards do."""
+        return self.model_copy(update={"reward": self.reward.model_copy(update={"proposal": None})})
+
     @property
     def goal(self) -> tuple[float, float, float]:
         """Goal position in the task frame (m)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from sleight_core.action import ActionSpec, Command
@@ -76,6 +77,23 @@ class StepResult:
     ended: EpisodeResult | None = None
 
 
+class CloudSource(Protocol):
+    """What perception would report of the objects' surfaces (see `sleight_sim.sensors.visible`)."""
+
+    @property
+    def current(self) -> Array:
+        """(B, N, 3) m in the task frame, as reported last."""
+        ...
+
+    def reset(self, ids: Array, sim: SimState) -> None:
+        """Start new episodes in environments ids (n,)."""
+        ...
+
+    def update(self, sim: SimState) -> None:
+        """Advance one control step."""
+        ...
+
+
 class GraspTask:
     """The grasp task for B environments.
 
@@ -111,6 +129,10 @@ class GraspTask:
         self.sent_targets = np.zeros((b, len(self.table.actuated_joint_names)))
         self.sent_twist = np.zeros((b, 6))
         self.last_action = np.zeros((b, self.action_spec.size))
+        #: What else is known of each environment's object, (B, ...) by name: privileged, and the same in all episodes.
+        self.known: dict[str, Array] = {}
+        #: What cameras would see of the objects; None where no observation asks for it.
+        self.clouds: CloudSource | None = None
         #: Environments whose episode started as on the robot, and so counts for success.
         self.counted = np.ones(b, dtype=bool)
         self._delayed = np.zeros(b, dtype=bool)
@@ -153,6 +175,8 @@ class GraspTask:
         if random_progress:
             self.step_count[ids] = self.rng.integers(0, self.config.episode_steps, len(ids))
         self.sim = self.engine.state()
+        if self.clouds is not None:
+            self.clouds.reset(ids, self.sim)
         return self._observe(self.perceived.current)
 
     def step(self, action: Array) -> StepResult:
@@ -180,6 +204,8 @@ class GraspTask:
         self.step_count += 1
         self.sim = sim = self.engine.state()
         perceived = self.perceived.update(sim.object_pos)
+        if self.clouds is not None:
+            self.clouds.update(sim)
 
         state = self._robot_state(perceived)
         frame = self.observation.frame(state)
@@ -214,6 +240,8 @@ class GraspTask:
             )
             self._start(ids)
             self.sim = self.engine.state()
+            if self.clouds is not None:
+                self.clouds.reset(ids, self.sim)
             obs[ids], critic[ids] = self._observe(self.perceived.current, ids)
         means = {name: float(value.mean()) for name, value in terms.items()}
         return StepResult(obs, critic, reward.astype(np.float32), done, means, ended)
@@ -254,7 +282,9 @@ class GraspTask:
             last_action=self.last_action[ids],
             object_pos=perceived[ids],
             goal_pos=self.goal[ids],
+            object_cloud=None if self.clouds is None else self.clouds.current[ids],
             privileged={
+                **{name: value[ids] for name, value in self.known.items()},
                 "object_pos": sim.object_pos[ids],
                 "object_quat": sim.object_quat[ids],
                 "object_linvel": sim.object_linvel[ids],

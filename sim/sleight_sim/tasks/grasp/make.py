@@ -8,11 +8,13 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 from sleight_core.errors import SleightError
+from sleight_core.observation.terms import cloud_points
 from sleight_description import load_hand
 
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
 from sleight_sim.objects.spec import ObjectSpec, make_spec
-from sleight_sim.tasks.grasp.config import GraspTaskConfig, RandomisationConfig
+from sleight_sim.sensors.visible import EXACT_CLOUD, CloudModel, VisibleClouds
+from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, GraspTaskConfig, RandomisationConfig
 from sleight_sim.tasks.grasp.env import GraspTask
 from sleight_sim.worlds.tabletop import PhysicsVariation, SolverOptions, build_model
 
@@ -26,6 +28,7 @@ def make_grasp_task(
     num_threads: int = 0,
     max_models: int = 64,
     engine: str = "mujoco",
+    clouds: CloudModel | None = None,
 ) -> GraspTask:
     """Build the task with `objects` spread evenly over the environments.
 
@@ -37,6 +40,8 @@ def make_grasp_task(
         num_threads: Physics threads; 0 for one a core.
         max_models: With randomised physics, how many different models are compiled at most (environments share them).
         engine: "mujoco".
+        clouds: How the objects' clouds are perceived, where an observation has a term for them; default: as cameras
+            see them, with errors unless `config.perception` is exact.
 
     Raises:
         SleightError: There is no object, or the engine is not one of ours.
@@ -67,9 +72,14 @@ def make_grasp_task(
         worlds.append(pool[key])
     models = [model for model, _ in worlds]
     per_env = [thing for _, thing in worlds]
-    return GraspTask(
+    task = GraspTask(
         MujocoBatchEngine(table, models, substeps=config.substeps, num_threads=num_threads), per_env, config, seed=seed
     )
+    points = cloud_points(name for name, _ in (*config.terms, *config.critic_terms))
+    if points:
+        clouds = clouds or (EXACT_CLOUD if config.perception == EXACT_PERCEPTION else CloudModel())
+        task.clouds = VisibleClouds(clouds, table, per_env, points, seed=seed)
+    return task
 
 
 _PHYSICS = ("mass", "friction", "stiffness", "damping", "wrist_gain")

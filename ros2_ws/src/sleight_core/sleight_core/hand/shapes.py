@@ -18,8 +18,8 @@ class PlacedShapes:
     Attributes:
         kind: "box", "capsule" or "sphere".
         names: Names in the hand table.
-        pos: (N, 3) m, centres.
-        quat: (N, 4) wxyz.
+        pos: (..., N, 3) m, centres.
+        quat: (..., N, 4) wxyz.
         size: (N, 3) m. A box: half extents. A capsule: radius, half length along local z, 0. A sphere: radius, 0, 0.
     """
 
@@ -67,12 +67,13 @@ class HandShapes:
         """Poses of all links, in the order of `body_names`.
 
         Args:
-            joint_pos: (J,) rad.
-            wrist_pos: (3,) m, pose of the root body. A hand on an arm needs none: its joints say where it is.
-            wrist_quat: (4,) wxyz.
+            joint_pos: (..., J) rad.
+            wrist_pos: (..., 3) m, pose of the root body. A hand on an arm needs none: its joints say where it is.
+            wrist_quat: (..., 4) wxyz.
 
         Returns:
-            Positions (N, 3) m and quaternions (N, 4) wxyz, in the wrist pose's frame; the task frame without one.
+            Positions (..., N, 3) m and quaternions (..., N, 4) wxyz, in the wrist pose's frame; the task frame without
+            one.
 
         Raises:
             SleightError: A hand on a floating wrist without a wrist pose.
@@ -80,8 +81,10 @@ class HandShapes:
         given = wrist_pos is not None and wrist_quat is not None
         if not given and self.table.wrist_mode == "floating":
             raise SleightError(f"hand '{self.table.name}' has a floating wrist: its shapes need the wrist's pose")
-        pos = np.empty((len(self.body_names), 3))
-        quat = np.empty((len(self.body_names), 4))
+        batch = joint_pos.shape[:-1]
+        # The links come first, so that each is one block of memory.
+        pos = np.empty((len(self.body_names), *batch, 3))
+        quat = np.empty((len(self.body_names), *batch, 4))
         for i, name in enumerate(self.body_names):
             if name == self.table.root_body and given:
                 pos[i], quat[i] = wrist_pos, wrist_quat
@@ -94,10 +97,10 @@ class HandShapes:
                 q = quat_multiply(quat[parent], self._quat[i])
             axis = self._axes[i]
             if axis is not None:
-                half = 0.5 * joint_pos[self._columns[i]]
-                q = quat_multiply(q, np.concatenate([[np.cos(half)], np.sin(half) * axis]))
+                half = 0.5 * joint_pos[..., self._columns[i], None]
+                q = quat_multiply(q, np.concatenate([np.cos(half), np.sin(half) * axis], axis=-1))
             quat[i] = q
-        return pos, quat
+        return np.moveaxis(pos, 0, -2), np.moveaxis(quat, 0, -2)
 
     def place(
         self, joint_pos: np.ndarray, wrist_pos: np.ndarray | None = None, wrist_quat: np.ndarray | None = None
@@ -106,7 +109,11 @@ class HandShapes:
         pos, quat = self.bodies(joint_pos, wrist_pos, wrist_quat)
         return [
             PlacedShapes(
-                kind, names, pos[body] + quat_rotate(quat[body], local_pos), quat_multiply(quat[body], local_quat), size
+                kind,
+                names,
+                pos[..., body, :] + quat_rotate(quat[..., body, :], local_pos),
+                quat_multiply(quat[..., body, :], local_quat),
+                size,
             )
             for kind, (names, body, local_pos, local_quat, size) in self._kinds.items()
         ]

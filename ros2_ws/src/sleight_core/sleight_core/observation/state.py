@@ -24,6 +24,7 @@ class RobotState:
         last_action: (B, A) what was last sent, after safety, in policy units.
         object_pos: (B, 3) m, the object's bounding-box centre as perceived.
         goal_pos: (B, 3) m, where the object should go.
+        object_cloud: (B, N, 3) m, points of the object's surface as perceived; None where no term asks for them.
         privileged: Further arrays by name that only a simulator knows; used by critics and rewards, never deployed.
     """
 
@@ -38,4 +39,5 @@ class RobotState:
     last_action: Array
     object_pos: Array
     goal_pos: Array
+    object_cloud: Array | None = None
     privileged: dict[str, Array] = field(default_factory=dict)

@@ -6,12 +6,13 @@ computed once for all terms. Sizes, scales and layout follow the paper's state (
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
 from sleight_core.arrays import namespace
+from sleight_core.errors import SleightError
 from sleight_core.hand import FingertipKinematics, Fingertips, HandTable
 from sleight_core.observation.state import RobotState
 from sleight_core.rotations import quat_multiply, quat_normalize, quat_to_euler_xyz, swapped_rotation_z, yaw_quat
@@ -22,6 +23,8 @@ PROVENANCES: tuple[str, ...] = get_args(Provenance)
 
 #: Elements of the code that stands for an object's shape and size (ResDex's PointNet feature).
 OBJECT_CODE_SIZE = 64
+#: Points of the object's cloud that a policy may ask for: 512 as in the paper, fewer for a small computer.
+CLOUD_SIZES = (64, 128, 256, 512)
 
 
 class Frame:
@@ -68,6 +71,11 @@ class Frame:
     def object_pos(self) -> Array:
         """(B, 3) m, as perceived."""
         return self.rotate(self.state.object_pos)
+
+    @cached_property
+    def object_cloud(self) -> Array:
+        """(B, N, 3) m, as perceived."""
+        return self.rotate(self.state.object_cloud)
 
     @cached_property
     def goal_pos(self) -> Array:
@@ -176,6 +184,53 @@ def object_pos(f: Frame) -> Array:
 def goal_offset(f: Frame) -> Array:
     """Goal position minus perceived object position."""
     return f.goal_pos - f.object_pos
+
+
+def cloud_term(points: int) -> str:
+    """Return the name of the term that holds the object's cloud with so many points.
+
+    Raises:
+        SleightError: There is no such term.
+    """
+    if points not in CLOUD_SIZES:
+        raise SleightError(
+            "no observation term holds a cloud of so many points", value=points, remedy=f"choose one of {CLOUD_SIZES}"
+        )
+    return f"object_cloud_{points}"
+
+
+def cloud_points(names: Iterable[str]) -> int:
+    """Return how many points of the object's cloud terms of these names need; 0 where none is a cloud."""
+    asked = set(names)
+    return max((size for size in CLOUD_SIZES if cloud_term(size) in asked), default=0)
+
+
+def _register_cloud(points: int) -> None:
+    def function(f: Frame) -> Array:
+        """Points of the object's visible surface, each x, y, z (resdex_facts 2.4, there in the world's frame)."""
+        if f.state.object_cloud is None:
+            raise SleightError(
+                "the state holds no cloud of the object, which the policy sees",
+                remedy="feed the perception's object cloud",
+            )
+        return _flat(_resized(f.object_cloud, points))
+
+    function.__name__ = cloud_term(points)
+    term(3 * points, unit="m", frame="canonical", provenance="perception")(function)
+
+
+def _resized(cloud: Array, points: int) -> Array:
+    """Take points (B, points, 3) of a cloud (B, N, 3): evenly from a larger one, repeated from a smaller one."""
+    have = cloud.shape[1]
+    if have == points:
+        return cloud
+    if have == 0:
+        raise SleightError("the object's cloud has no points")
+    return cloud[:, [i * have // points for i in range(points)]]
+
+
+for _points in CLOUD_SIZES:
+    _register_cloud(_points)
 
 
 @term(3, unit="m", frame="canonical", provenance="privileged")

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from nav_msgs.msg import Odometry
-from sensor_msgs.msg import JointState
+from sensor_msgs.msg import JointState, PointCloud2
 from sleight_core.bundle import PolicyOutput, load_bundle
 from sleight_core.errors import SleightError
 from sleight_description import load_hand
@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 from sleight_ros import convert
 from sleight_ros.nodes.base import ERROR, OK, RELIABLE, STATE, WARN, SleightNode, Throttle, run
 from sleight_ros.policy_inputs import AgeLimits
-from sleight_ros.policy_step import PolicyStep
+from sleight_ros.policy_step import PolicyStep, needed_sources
 from sleight_ros.timing import Recent
 
 #: Share of a period by which the stamps of two ticks may be closer than a period.
@@ -84,6 +84,8 @@ class PolicyNode(SleightNode):
         # In this order: when several messages are waiting, the executor serves them so, and joint states tick.
         self.listen(HandCommand, "bridge/sent", self._on_sent)
         self.listen(ObjectEstimate, "object/estimate", self._on_object)
+        if "cloud" in needed_sources(manifest):
+            self.listen(PointCloud2, "object/cloud", self._on_cloud)
         self.listen(Odometry, "wrist/odometry", self._on_wrist)
         self.listen(FingertipWrenches, "fingertip_wrenches", self._on_wrenches)
         self.listen(JointState, "joint_states", self._on_joints)
@@ -132,6 +134,9 @@ class PolicyNode(SleightNode):
 
     def _on_object(self, msg: ObjectEstimate) -> None:
         self._inputs.take_object(msg, time.monotonic())
+
+    def _on_cloud(self, msg: PointCloud2) -> None:
+        self._inputs.take_cloud(msg, time.monotonic())
 
     def _on_wrist(self, msg: Odometry) -> None:
         self._inputs.take_wrist(msg, time.monotonic())

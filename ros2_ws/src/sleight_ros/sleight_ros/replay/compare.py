@@ -281,6 +281,7 @@ def check_sources(session: Session, step: PolicyStep) -> None:
     needed = {
         "fingertip_wrenches": "wrenches" in needed_sources(step.manifest),
         "object/estimate": "object" in needed_sources(step.manifest),
+        "object/cloud": "cloud" in needed_sources(step.manifest),
         "bridge/sent": any(term.name == "last_action" for term in step.manifest.observation),
     }
     if missing := [name for name, wanted in needed.items() if wanted and not len(session.tracks[name])]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from sleight_core.action.spec import Command
+from sleight_core.observation.terms import CLOUD_SIZES, cloud_term
 
 from sleight_ros.convert import stamp_to_ns
 from sleight_ros.policy_inputs import PolicyInputs
@@ -27,12 +28,13 @@ REACH = 4
 #: Stamps further apart than so many usual steps have a lost message between them.
 HOLE = 1.6
 #: What `_Choice` chooses, in the order in which it is doubted: who sees more elements alone comes first.
-_SOURCES = ("wrist", "heading", "rest", "wrenches", "object", "sent")
+_SOURCES = ("wrist", "heading", "rest", "wrenches", "object", "cloud", "sent")
 #: Which sources decide the elements of a term.
 _DECIDED = {
     **dict.fromkeys(("joint_pos", "joint_vel"), ()),
     **dict.fromkeys(("fingertip_state", "grasp_center_pos", "wrist_euler"), ("wrist", "heading")),
     **dict.fromkeys(("object_pos", "goal_offset"), ("object",)),
+    **dict.fromkeys(map(cloud_term, CLOUD_SIZES), ("cloud", "heading")),
     "fingertip_wrench": ("wrenches",),
     "last_action": ("rest", "sent"),
 }
@@ -40,6 +42,7 @@ _TOPICS = {
     "wrist": "wrist/odometry",
     "wrenches": "fingertip_wrenches",
     "object": "object/estimate",
+    "cloud": "object/cloud",
     "sent": "bridge/sent",
     "heading": "wrist/odometry",
     "rest": "joint_states",
@@ -55,6 +58,7 @@ class _Choice:
     wrist: int
     wrenches: int
     object: int
+    cloud: int
     sent: int
     heading: int
     rest: int
@@ -124,7 +128,9 @@ class Rebuilder:
             return "engaged before the recording began"
         if tick.command is None or tick.joints is None:
             return "its command or joint state is not in the recording"
-        newest = {name: self._newest(name, tick.time) for name in ("wrist", "wrenches", "object", "sent")}
+        newest = {name: self._newest(name, tick.time) for name in ("wrist", "wrenches", "object", "cloud", "sent")}
+        if not self._elements["cloud"].any():
+            newest["cloud"] = -1
         for name in ("wrist", "wrenches"):
             newest[name] = self._in_step(name, newest[name], stamp_to_ns(tick.command.state_stamp))
         if newest["sent"] <= self._newest("sent", self._engaged):
@@ -186,6 +192,8 @@ class Rebuilder:
             inputs.take_wrenches(tracks["fingertip_wrenches"][choice.wrenches], 0.0)
         if choice.object >= 0:
             inputs.take_object(tracks["object/estimate"][choice.object], 0.0)
+        if choice.cloud >= 0:
+            inputs.take_cloud(tracks["object/cloud"][choice.cloud], 0.0)
         inputs.take_joints(tracks["joint_states"][choice.joints], 0.0)
         return inputs, self._step.observe(inputs)
 
