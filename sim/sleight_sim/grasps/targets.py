@@ -29,26 +29,35 @@ class ProposalTargets:
         table: The hand.
         objects: The object of each environment.
         proposals: Proposals by the object's name.
+        partial: Let objects have no proposals; see `has`.
 
     Raises:
-        SleightError: if an object has no proposals, or they are for another hand.
+        SleightError: if an object has no proposals and `partial` is not set, or they are for another hand.
     """
 
     def __init__(
-        self, table: HandTable, objects: Sequence[ObjectSpec], proposals: Mapping[str, GraspProposals]
+        self,
+        table: HandTable,
+        objects: Sequence[ObjectSpec],
+        proposals: Mapping[str, GraspProposals],
+        *,
+        partial: bool = False,
     ) -> None:
         shape = HandShape(table)
         things = {thing.name: thing for thing in objects}
         lacking = sorted(name for name in things if not len(proposals.get(name, ())))
-        if lacking:
+        if lacking and (not partial or len(lacking) == len(things)):
             raise SleightError(
                 f"{len(lacking)} of {len(things)} objects have no grasp proposals",
                 value=", ".join(lacking[:3]),
                 remedy="make them: sleight objects proposals",
             )
+        things = {name: thing for name, thing in things.items() if name not in lacking}
         if any(proposals[name].table.digest() != table.digest() for name in things):
             raise SleightError("these proposals are for another hand", value=table.name)
         self._names = [thing.name for thing in objects]
+        #: (B,) Whether each environment's object has proposals.
+        self.has = np.array([thing.name in things for thing in objects])
         self._grasps = {name: proposals[name] for name in things}
         self._up = {name: resting_planes(thing)[:, :3] for name, thing in things.items()}
         self._usable = {name: _usable(shape, self._grasps[name], thing) for name, thing in things.items()}
@@ -72,6 +81,8 @@ class ProposalTargets:
         up = quat_rotate(quat_conjugate(object_quat), np.tile([0.0, 0.0, 1.0], (len(ids), 1)))
         wrist = quat_multiply(quat_conjugate(object_quat), wrist_quat)
         for k, i in enumerate(ids):
+            if not self.has[i]:
+                continue
             grasps = self._grasps[self._names[i]]
             rows = self._usable[self._names[i]][int((self._up[self._names[i]] @ up[k]).argmax())]
             angle = 2.0 * np.arccos(np.clip(np.abs(grasps.wrist_quats[rows] @ wrist[k]), 0.0, 1.0))

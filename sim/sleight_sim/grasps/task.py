@@ -13,7 +13,7 @@ from sleight_sim.engines import Engine, SimState
 from sleight_sim.grasps.proposal import GraspProposals
 from sleight_sim.grasps.targets import ProposalTargets
 from sleight_sim.objects.spec import ObjectSpec
-from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.tasks.grasp.config import GraspTaskConfig, RewardConfig
 from sleight_sim.tasks.grasp.env import GraspTask, StepResult
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.tasks.grasp.rewards import RewardInputs, base_reward, proposal_errors
@@ -42,6 +42,7 @@ class ProposalGraspTask(GraspTask):
         config: The task; its reward says what a proposal is worth.
         proposals: Proposals by the object's name.
         seed: Seed of starts, delays, sensor errors and the choice of proposals.
+        fallback: Reward for objects that have no proposals; without it there may be none such.
 
     Raises:
         SleightError: The reward takes no proposals, objects change their size, or an object has no proposals.
@@ -54,13 +55,16 @@ class ProposalGraspTask(GraspTask):
         config: GraspTaskConfig,
         proposals: Mapping[str, GraspProposals],
         seed: int = 0,
+        fallback: RewardConfig | None = None,
     ) -> None:
         _check(config)
         # Told apart from the other random numbers: the same seed gives the same episodes with and without proposals.
         self._choice = np.random.default_rng((seed, 11))
-        super().__init__(engine, objects, _without_proposals(config), seed)
-        self.reward_config = config.reward
-        self.targets = ProposalTargets(self.table, objects, proposals)
+        super().__init__(engine, objects, config.without_proposals(), seed)
+        self.reward_config, self.fallback = config.reward, fallback
+        self.targets = ProposalTargets(self.table, objects, proposals, partial=fallback is not None)
+        #: (B,) What the proposals paid in the last step (r_proposal); 0 where there are none.
+        self.proposal_reward = np.zeros(self.num_envs)
         self._paid: _Paid | None = None
         self._stepping = False
 
@@ -72,11 +76,23 @@ class ProposalGraspTask(GraspTask):
             result = super().step(action)
         finally:
             self._stepping = False
-        terms = base_reward(self._inputs(action, previous), self.reward_config, self._posture)
+        terms = self._terms(self._inputs(action, previous))
+        failed = self.engine.failed()
+        self.proposal_reward = np.where(failed, 0.0, terms["proposal"])
         reward = sum(terms.values(), np.zeros(self.num_envs))
-        result.reward = np.where(self.engine.failed(), 0.0, reward).astype(np.float32)
+        result.reward = np.where(failed, 0.0, reward).astype(np.float32)
         result.terms = {name: float(value.mean()) for name, value in terms.items()}
         return result
+
+    def _terms(self, inputs: RewardInputs) -> dict[str, Array]:
+        """The terms of the reward, of the fallback where an object has no proposals."""
+        terms = base_reward(inputs, self.reward_config, self._posture)
+        if self.fallback is None or self.targets.has.all():
+            return terms
+        others = base_reward(inputs, self.fallback, self._posture)
+        nothing = np.zeros(self.num_envs)
+        names = dict.fromkeys([*terms, *others])
+        return {n: np.where(self.targets.has, terms.get(n, nothing), others.get(n, nothing)) for n in names}
 
     def _inputs(self, action: Array, previous: Array) -> RewardInputs:
         paid = self._paid or self._situation()
@@ -115,6 +131,7 @@ def make_proposal_task(
     objects: list[ObjectSpec],
     num_envs: int,
     proposals: Mapping[str, GraspProposals],
+    fallback: RewardConfig | None = None,
     **options: Any,
 ) -> ProposalGraspTask:
     """Build the task with `objects` spread evenly over the environments.
@@ -124,18 +141,15 @@ def make_proposal_task(
         objects: At least one object.
         num_envs: Number of environments.
         proposals: Proposals by the object's name.
+        fallback: Reward for objects that have no proposals; without it there may be none such.
         options: See `make_grasp_task`.
 
     Raises:
         SleightError: See `make_grasp_task` and `ProposalGraspTask`.
     """
     _check(config)
-    plain = make_grasp_task(_without_proposals(config), objects, num_envs, **options)
-    return ProposalGraspTask(plain.engine, plain.objects, config, proposals, options.get("seed", 0))
-
-
-def _without_proposals(config: GraspTaskConfig) -> GraspTaskConfig:
-    return config.model_copy(update={"reward": config.reward.model_copy(update={"proposal": None})})
+    plain = make_grasp_task(config.without_proposals(), objects, num_envs, **options)
+    return ProposalGraspTask(plain.engine, plain.objects, config, proposals, options.get("seed", 0), fallback)
 
 
 def _check(config: GraspTaskConfig) -> None:

@@ -145,15 +145,31 @@ class PolicySession:
         Raises:
             SleightError: As `act`.
         """
+        return self.act_batch_weighing(observations)[0]
+
+    def act_batch_weighing(self, observations: NDArray[Any]) -> tuple[Array, Array | None]:
+        """Ask the policy as `act_batch` does, and how a mixture weighs its experts.
+
+        Args:
+            observations: (B, D), after scale and clip, finite.
+
+        Returns:
+            Actions (B, A), and weights (B, k), or None for a policy without experts.
+
+        Raises:
+            SleightError: As `act`.
+        """
         obs = np.asarray(observations, dtype=np.float32)
         if obs.ndim != 2 or obs.shape[1] != self.observation_size:
             raise self._wrong_size(obs)
         for row in obs[~np.isfinite(obs).all(axis=1)][:1]:
             self._check_finite("observation", row, self._labels)
-        actions = np.asarray(self._session.run(["action"], {self._input: obs})[0])
+        names = ["action", *(name for name in ("expert_weights",) if name in self._outputs)]
+        answers = [np.asarray(value) for value in self._session.run(names, {self._input: obs})]
+        actions, weights = answers[0], answers[1] if len(answers) > 1 else None
         for row in actions[~np.isfinite(actions).all(axis=1)][:1]:
             self._check_finite("action", row, self._action_labels)
-        return actions
+        return actions, weights
 
     def _wrong_size(self, obs: Array) -> SleightError:
         return SleightError(
