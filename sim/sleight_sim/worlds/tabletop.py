@@ -79,7 +79,7 @@ def build_model(
     spec.option.iterations = options.iterations
     spec.option.ls_iterations = options.ls_iterations
     spec.option.impratio = options.impratio
-    _add_table(spec)
+    add_table(spec)
     add_hand(spec, table)
     body = spec.worldbody.add_body(name="object", pos=[0, 0, TABLE_HEIGHT + 0.1])
     body.add_freejoint(name="object")
@@ -87,13 +87,14 @@ def build_model(
         if geom.contype == 1:
             geom.contype, geom.conaffinity = WORLD_CONTYPE, 0
     if visuals:
-        _add_visuals(spec)
+        add_visuals(spec)
     model = spec.compile()
     _vary(model, table, options.variation)
     return model
 
 
-def _add_table(spec: mujoco.MjSpec) -> None:
+def add_table(spec: mujoco.MjSpec) -> None:
+    """Add the table's top."""
     # A plane instead of a box: contacts are cheaper and nothing tunnels; the hand and object stay over the table.
     spec.worldbody.add_geom(
         name="table",
@@ -108,7 +109,8 @@ def _add_table(spec: mujoco.MjSpec) -> None:
     )
 
 
-def _add_visuals(spec: mujoco.MjSpec) -> None:
+def add_visuals(spec: mujoco.MjSpec) -> None:
+    """Add a table with legs, a floor, lights, and the camera "overview": nothing that touches anything."""
     world = spec.worldbody
     spec.visual.headlight.ambient = [0.35, 0.35, 0.35]
     spec.visual.headlight.diffuse = [0.4, 0.4, 0.4]
@@ -134,11 +136,11 @@ def _add_visuals(spec: mujoco.MjSpec) -> None:
     )  # fmt: skip
     world.add_light(name="key", pos=[0.8, -0.9, 2.2], dir=[-0.4, 0.45, -1], castshadow=True, diffuse=[0.6, 0.6, 0.6])
     eye = np.array([0.50, -0.60, 1.00])
-    world.add_camera(name="overview", pos=eye, quat=_look_at(eye, np.array([0.0, 0.0, 0.72])), fovy=36)
+    world.add_camera(name="overview", pos=eye, quat=look_at(eye, np.array([0.0, 0.0, 0.72])), fovy=36)
 
 
-def _look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Orientation wxyz of a MuJoCo camera (x right, y up, looking along -z)."""
+def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Orientation wxyz of a MuJoCo camera (x right, y up, looking along -z) at `eye` that sees `target` (3,) m."""
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)

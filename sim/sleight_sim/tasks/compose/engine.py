@@ -1,0 +1,172 @@
+"""The default engine for worlds with a mechanism: `MujocoBatchEngine` with the mechanism's joints, place and handle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sleight_core.errors import SleightError
+from sleight_core.hand import HandTable
+from sleight_core.rotations import quat_multiply, quat_rotate
+
+from sleight_sim.engines import InitialState
+from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.tasks.compose.world import ComposeWorld
+
+Array = NDArray[np.float64]
+Ids = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class MechanismState:
+    """Mechanisms of all environments, joints from base to handle.
+
+    Attributes:
+        joint_pos, joint_vel: (B, M) rad and rad/s, or m and m/s.
+        base_pos, base_quat: (B, 3) m, (B, 4) wxyz of the base in the task frame.
+        handle_pos, handle_quat: (B, 3) m, (B, 4) wxyz of the handle in the task frame.
+    """
+
+    joint_pos: Array
+    joint_vel: Array
+    base_pos: Array
+    base_quat: Array
+    handle_pos: Array
+    handle_quat: Array
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Complete physics state of n environments: restored, they go on as they would have.
+
+    Attributes:
+        state: (n, S) MuJoCo's integration state: positions, velocities, controls, mocap poses, the solver's warm start.
+    """
+
+    state: Array
+
+
+class ComposeEngine(MujocoBatchEngine):
+    """Runs environment i in `worlds[i]`.
+
+    Args:
+        table: The hand in the worlds.
+        worlds: Worlds of the same kinds (see `build_world`).
+        substeps: Physics steps a call of `step`.
+        num_threads: Threads; 0 for one a core.
+    """
+
+    def __init__(
+        self, table: HandTable, worlds: Sequence[ComposeWorld], *, substeps: int = 3, num_threads: int = 0
+    ) -> None:
+        super().__init__(table, [world.model for world in worlds], substeps=substeps, num_threads=num_threads)
+        self.worlds = list(worlds)
+        mechanisms = [world.mechanism for world in worlds if world.mechanism is not None]
+        #: The mechanism's joints from base to handle; empty without one.
+        self.joint_names: tuple[str, ...] = ()
+        if mechanisms:
+            self.joint_names = tuple(link.name for link in mechanisms[0].links)
+            model = worlds[0].model
+            self._at = np.array([int(model.joint(name).qposadr[0]) for name in self.joint_names])
+            self._dof = np.array([int(model.joint(name).dofadr[0]) for name in self.joint_names])
+            links = [mechanism.links for mechanism in mechanisms]
+            self._hinge = [link.hinge for link in links[0]]
+            self._axes = np.array([[link.axis for link in row] for row in links])
+            self._origins = np.array([[link.origin for link in row] for row in links])
+            self._handles = np.array([mechanism.handle for mechanism in mechanisms])
+            #: (B, M) ranges of the joints and where they start.
+            self.lower = np.array([[link.lower for link in row] for row in links])
+            self.upper = np.array([[link.upper for link in row] for row in links])
+            self.joint_start = np.array([[link.start for link in row] for row in links])
+            self._base_pos, self._base_quat = self.batch.bind("mocap_pos"), self.batch.bind("mocap_quat")
+
+    def reset_worlds(self, ids: Ids, initial: InitialState, base_pos: Array, base_quat: Array) -> None:
+        """Put environments into their initial states, mechanisms at the start of their joints.
+
+        Args:
+            ids: (n,) environments.
+            initial: Hand and object.
+            base_pos: (n, 3) m of the mechanisms' bases; not used without a mechanism.
+            base_quat: (n, 4) wxyz.
+        """
+        if len(ids) == 0:
+            return
+        self.reset(ids, initial)
+        if self.joint_names:
+            self._base_pos[ids, 0] = base_pos
+            self._base_quat[ids, 0] = base_quat
+            self.set_mechanism(ids, self.joint_start[ids])
+
+    def set_mechanism(self, ids: Ids, positions: Array) -> None:
+        """Put mechanisms of environments ids (n,) at joint positions (n, M), at rest."""
+        self._need_mechanism()
+        self._qpos[ids[:, None], self._at] = positions
+        self._qvel[ids[:, None], self._dof] = 0.0
+        self.batch.forward(ids)
+
+    def set_object(self, ids: Ids, pos: Array, quat: Array) -> None:
+        """Put objects of environments ids (n,) at poses (n, 3) m, (n, 4) wxyz, at rest."""
+        at, dof = self._object_qpos, self._object_qvel
+        self._qpos[ids, at : at + 3] = pos
+        self._qpos[ids, at + 3 : at + 7] = quat
+        self._qvel[ids, dof : dof + 6] = 0.0
+        self.batch.forward(ids)
+
+    def push_mechanism(self, generalised: Array) -> None:
+        """Act on the mechanisms' joints with (B, M) N m or N, in all steps until the next call."""
+        self._need_mechanism()
+        self._applied[:, self._dof] = generalised
+
+    def mechanism_state(self) -> MechanismState:
+        """State of the mechanisms.
+
+        Raises:
+            SleightError: The worlds have none.
+        """
+        self._need_mechanism()
+        joints = self._qpos[:, self._at].copy()
+        base = self._base_pos[:, 0].copy(), self._base_quat[:, 0].copy()
+        return MechanismState(joints, self._qvel[:, self._dof].copy(), *base, *self.handle_pose(joints))
+
+    def handle_pose(self, joints: Array) -> tuple[Array, Array]:
+        """Where the handles are, or would be, with the mechanisms' joints at (B, M).
+
+        Returns:
+            Positions (B, 3) m and orientations (B, 4) wxyz in the task frame.
+        """
+        self._need_mechanism()
+        pos, quat = self._base_pos[:, 0].copy(), self._base_quat[:, 0].copy()
+        for i, hinge in enumerate(self._hinge):
+            pos = pos + quat_rotate(quat, self._origins[:, i])
+            value, axis = joints[:, i : i + 1], self._axes[:, i]
+            if hinge:
+                turn = np.concatenate([np.cos(0.5 * value), np.sin(0.5 * value) * axis], axis=-1)
+                quat = quat_multiply(quat, turn)
+            else:
+                pos = pos + quat_rotate(quat, value * axis)
+        return pos + quat_rotate(quat, self._handles), quat
+
+    def snapshot(self, ids: Ids) -> Snapshot:
+        """Copy the physics state of environments ids (n,)."""
+        return Snapshot(self.batch.state[ids].copy())
+
+    def restore(self, ids: Ids, snapshot: Snapshot) -> None:
+        """Put environments ids (n,) into the states of a snapshot (n,), taken in the same worlds.
+
+        Raises:
+            SleightError: The snapshot is of another kind of world, or of another number.
+        """
+        wanted = (len(ids), self.batch.state.shape[1])
+        if snapshot.state.shape != wanted:
+            raise SleightError(
+                "a snapshot does not fit these worlds",
+                value=snapshot.state.shape,
+                remedy=f"restore {wanted} numbers, taken in worlds of the same task",
+            )
+        self.batch.state[ids] = snapshot.state
+
+    def _need_mechanism(self) -> None:
+        if not self.joint_names:
+            raise SleightError("these worlds have no mechanism", remedy="use an interaction task such as PushButton")

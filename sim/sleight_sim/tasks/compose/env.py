@@ -1,0 +1,191 @@
+"""The vectorised DexCompose task: the 28-D position action, the wrist's position servo, observation and success."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sleight_core.errors import SleightError
+from sleight_core.rotations import quat_conjugate, quat_multiply, quat_normalize, quat_rotate
+from sleight_core.safety.limits import JointLimits, WristLimits, limit_joint_targets, limit_twist
+from sleight_description.mjcf import center_of_mass
+
+from sleight_sim.engines import InitialState, SimState
+from sleight_sim.tasks.compose.action import ComposeAction, PoseCommand
+from sleight_sim.tasks.compose.config import ComposeTaskConfig, InteractionSuccess, RetentionSuccess
+from sleight_sim.tasks.compose.engine import ComposeEngine, Ids, MechanismState
+from sleight_sim.tasks.compose.observation import ComposeObservation
+from sleight_sim.tasks.compose.success import interaction_reached, retention_reached
+from sleight_sim.tasks.compose.variation import StartDraw, draw_starts
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass
+class ComposeStep:
+    """What one action gave.
+
+    Attributes:
+        terms: Observation terms by name, (B, n) (see `ComposeObservation.compute`).
+        success: (B,) bool: the success condition has now held for its `hold_steps`.
+        succeeded: (B,) bool: it did at some time of the episode.
+        timeout: (B,) bool: the time limit is reached.
+        failed: (B,) bool: the physics diverged.
+    """
+
+    terms: dict[str, Array]
+    success: Flags
+    succeeded: Flags
+    timeout: Flags
+    failed: Flags
+
+
+class ComposeTask:
+    """One task in B environments; episodes are started by the caller.
+
+    Every action goes through the limits and rates that the robot's safety filter applies. The wrist is a velocity servo
+    (contract 1), so its pose targets pass through the proportional position servo that an arm would have.
+
+    Args:
+        engine: B worlds of the task, or of a composition that contains the task's object or mechanism.
+        config: The task.
+        seed: Seed of the starts.
+
+    Raises:
+        SleightError: The worlds lack what the task's success is about.
+    """
+
+    def __init__(self, engine: ComposeEngine, config: ComposeTaskConfig, seed: int = 0) -> None:
+        draws = [world.draw for world in engine.worlds]
+        if (config.role == "interaction" and not engine.joint_names) or (
+            config.role == "retention" and any(draw.thing is None for draw in draws)
+        ):
+            raise SleightError(
+                "these worlds do not fit the task", value=config.name, remedy="make them with `make_compose_task`"
+            )
+        self.engine = engine
+        self.config = config
+        self.table = engine.table
+        self.num_envs = b = engine.num_envs
+        self.rng = np.random.default_rng(seed)
+        self.action = ComposeAction(self.table, config.workspace)
+        self.observation = ComposeObservation(self.table, config, engine.joint_names)
+        self.joint_limits = JointLimits.from_table(self.table)
+        self.wrist_limits = WristLimits.from_table(self.table)
+        self.rest = np.array([0.0 if draw.thing is None else draw.thing.rest_height for draw in draws])
+        self.step_count = np.zeros(b, dtype=int)
+        self.streak = np.zeros(b, dtype=int)
+        self.succeeded = np.zeros(b, dtype=bool)
+        self.sent_targets = np.zeros((b, len(self.table.actuated_joint_names)))
+        self.sent_twist = np.zeros((b, 6))
+        self._centre = center_of_mass(self.table)
+        self._servo_period = config.control_period / config.servo_steps
+        self.sim: SimState
+        self._mechanism: MechanismState | None = None
+        #: Where the episodes started; rows of environments that were reset are replaced.
+        self.starts = draw_starts(config, self.rest, self.rng)
+
+    @property
+    def mechanism(self) -> MechanismState:
+        """The mechanisms now.
+
+        Raises:
+            SleightError: The worlds have none.
+        """
+        return self.engine.mechanism_state() if self._mechanism is None else self._mechanism
+
+    def reset(self, ids: Sequence[int] | Ids | None = None) -> dict[str, Array]:
+        """Start new episodes at drawn places; return the observation terms of all environments.
+
+        Args:
+            ids: (n,) environments, or None for all.
+        """
+        index = np.arange(self.num_envs) if ids is None else np.asarray(ids, dtype=int)
+        self.start(index, draw_starts(self.config, self.rest[index], self.rng))
+        return self.observe()
+
+    def start(self, ids: Ids, starts: StartDraw) -> None:
+        """Start episodes of environments ids (n,) at given places (n)."""
+        for name in ("wrist_pos", "wrist_quat", "place_pos", "place_quat"):
+            getattr(self.starts, name)[ids] = getattr(starts, name)
+        holds_object = self.config.object is not None
+        parked = np.tile([0.8, 0.8, 0.05], (len(ids), 1)), np.tile([1.0, 0.0, 0.0, 0.0], (len(ids), 1))
+        pos, quat = (starts.place_pos, starts.place_quat) if holds_object else parked
+        base = parked if holds_object else (starts.place_pos, starts.place_quat)
+        # Joints start where the limits' margin lets a target be.
+        joints = np.tile(self.table.posture("open"), (len(ids), 1))
+        joints[:, self.table.actuated_index] = self.joint_limits.clip(joints[:, self.table.actuated_index])
+        self.engine.reset_worlds(ids, InitialState(joints, starts.wrist_pos, starts.wrist_quat, pos, quat), *base)
+        self.sent_targets[ids] = joints[:, self.table.actuated_index]
+        self.sent_twist[ids] = 0.0
+        self.step_count[ids] = self.streak[ids] = 0
+        self.succeeded[ids] = False
+        self.refresh()
+
+    def step(self, action: Array) -> ComposeStep:
+        """Advance one control period under actions (B, 28) (see `ComposeAction`); they are clipped to its limits."""
+        command = self.action.decode(action)
+        for _ in range(self.config.servo_steps):
+            self._servo(command)
+        self.step_count += 1
+        self.streak = np.where(self.reached(), self.streak + 1, 0)
+        success = self.streak >= self.config.success.hold_steps
+        self.succeeded |= success
+        return ComposeStep(
+            terms=self.observe(),
+            success=success,
+            succeeded=self.succeeded.copy(),
+            timeout=self.step_count >= self.config.episode_steps,
+            failed=self.engine.failed().copy(),
+        )
+
+    def hold(self) -> Array:
+        """The action (B, 28) that keeps the hand where it is and its targets what they are."""
+        return self.action.encode(PoseCommand(self.sim.wrist_pos, self.sim.wrist_quat, self.sent_targets))
+
+    def reached(self) -> Flags:
+        """(B,) whether the success condition holds now."""
+        success = self.config.success
+        if isinstance(success, InteractionSuccess):
+            engine = self.engine
+            return interaction_reached(
+                success, engine.joint_names, self.mechanism.joint_pos, engine.lower, engine.upper
+            )
+        assert isinstance(success, RetentionSuccess)
+        return retention_reached(success, self.sim.object_pos, self.sim.object_quat, TABLE_HEIGHT + self.rest)
+
+    def observe(self) -> dict[str, Array]:
+        """The observation's terms now (see `ComposeObservation.compute`)."""
+        return self.observation.compute(self.sim, self._mechanism)
+
+    def refresh(self) -> None:
+        """Read the engine's state again, after it was changed from outside."""
+        self.sim = self.engine.state()
+        if self.engine.joint_names:
+            self._mechanism = self.engine.mechanism_state()
+
+    def _servo(self, command: PoseCommand) -> None:
+        """One update at the bridge's rate: position error to twist, limits, physics."""
+        dt, sim = self._servo_period, self.sim
+        targets = limit_joint_targets(command.joint_targets, self.sent_targets, self.joint_limits, dt)
+        # The twist acts at the centre of mass, so that is the point that is brought to its place.
+        centre = np.broadcast_to(self._centre, sim.wrist_pos.shape)
+        there = command.wrist_pos + quat_rotate(command.wrist_quat, centre)
+        here = sim.wrist_pos + quat_rotate(sim.wrist_quat, centre)
+        between = quat_normalize(quat_multiply(command.wrist_quat, quat_conjugate(sim.wrist_quat)))
+        sine = np.linalg.norm(between[:, 1:], axis=-1, keepdims=True)
+        turn = between[:, 1:] * (2.0 * np.arctan2(sine, between[:, :1]) / np.maximum(sine, 1e-9))
+        wanted = self.config.wrist_gain * np.concatenate([there - here, turn], axis=-1)
+        # Scaled as a whole, so that a far target is approached on a straight line.
+        speed = self.wrist_limits.speed
+        over = np.abs(wanted) / speed
+        wanted[:, :3] /= np.maximum(over[:, :3].max(axis=-1, keepdims=True), 1.0)
+        wanted[:, 3:] /= np.maximum(over[:, 3:].max(axis=-1, keepdims=True), 1.0)
+        twist = limit_twist(wanted, self.sent_twist, self.wrist_limits, dt)
+        self.sent_targets, self.sent_twist = targets, twist
+        self.engine.step(targets, twist)
+        self.refresh()
