@@ -197,25 +197,27 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _die_with_parent() -> None:
     # Runs in the child between fork and exec. If we are killed outright, the command must not go on unseen.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let SIGTERM stop a run in order, as Ctrl-C does."""
+    """Let SIGTERM stop a run in order, and Ctrl-C too where a shell's background job inherits that it is ignored."""
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
     try:
-        before = signal.signal(signal.SIGTERM, stop)
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not in the main thread
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def command_exists(words: Sequence[str]) -> bool:
