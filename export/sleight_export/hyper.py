@@ -20,7 +20,15 @@ from sleight_training.hyper.training import hyper_of, hyper_task, rebuild
 from sleight_training.run import RunConfig
 
 from sleight_export.bundle import ExportRequest, PartGraph
-from sleight_export.run import GOLDEN, GOLDEN_COUNT, GOLDEN_ENVS, build_actor, common_sections, record_observations
+from sleight_export.run import (
+    GOLDEN,
+    GOLDEN_COUNT,
+    GOLDEN_ENVS,
+    build_actor,
+    common_sections,
+    ppo_algorithm,
+    record_observations,
+)
 
 
 class FlatEncoder(torch.nn.Module):
@@ -73,5 +81,5 @@ def hyper_request(run: RunConfig, data: dict[str, Any], source: Path, name: str)
         ),
         parts=parts,
         simulation=True,
-        **common_sections(run, data),
+        **common_sections(run, data, ppo_algorithm(run)),
     )

@@ -22,6 +22,7 @@ from sleight_training.base import base_objects
 from sleight_training.hyper.actor import HyperActor, hyper_settings
 from sleight_training.ppo.runner import actor_state
 from sleight_training.run import RunConfig, read_run
+from sleight_training.student.config import StudentRun
 from sleight_training.weights import SUFFIX, read_weights
 from tensordict import TensorDict
 
@@ -86,12 +87,23 @@ def request_of(run: RunConfig, data: dict[str, Any], source: Path, name: str) ->
         golden=record_observations(actor, make_grasp_task(run.task.without_proposals(), things, GOLDEN_ENVS, **GOLDEN)),
         simulation=any(spec.provenance == "privileged" for spec in term_specs(table, run.task.terms)),
         description=f"Geometry-agnostic grasp policy for hand '{table.name}', learnt on {run.objects}.",
-        **common_sections(run, data),
+        **common_sections(run, data, ppo_algorithm(run)),
     )
 
 
-def common_sections(run: RunConfig, data: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts of an `ExportRequest` that a run's configuration and progress give."""
+def ppo_algorithm(run: RunConfig) -> str:
+    """Learning algorithm of a run, for its bundle."""
+    return f"PPO (rsl-rl-lib {run.versions.get('rsl-rl-lib', 'of unknown version')})"
+
+
+def common_sections(run: RunConfig | StudentRun, data: dict[str, Any], algorithm: str) -> dict[str, Any]:
+    """Return the parts of an `ExportRequest` that a run's configuration and progress give.
+
+    Args:
+        run: The run's configuration.
+        data: A checkpoint of the run.
+        algorithm: How it learnt.
+    """
     config = run.task
     table = load_hand(config.hand)
     progress = data.get("progress", {})
@@ -113,7 +125,7 @@ def common_sections(run: RunConfig, data: dict[str, Any]) -> dict[str, Any]:
             object=ObjectSection(set=run.objects, seed=0),
         ),
         training=TrainingSection(
-            algorithm=f"PPO (rsl-rl-lib {run.versions.get('rsl-rl-lib', 'of unknown version')})",
+            algorithm=algorithm,
             preset=run.preset,
             seed=run.seed,
             steps=int(progress.get("steps", 0)),

@@ -6,28 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sleight_core.action import ActionSpec
 from sleight_core.bundle.manifest import (
-    ControlSection,
     Mlp,
     MoeResidual,
-    ObjectSection,
-    StartPose,
-    TaskSection,
-    TrainingSection,
 )
 from sleight_core.errors import SleightError
-from sleight_core.observation.spec import term_specs
-from sleight_core.safety.limits import DEFAULT_MARGIN
-from sleight_description import load_hand
-from sleight_sim.tasks.grasp.env import PALM_DOWN
-from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 from sleight_training.student.config import StudentRun, read_student
 from sleight_training.student.network import StudentNetwork
 from sleight_training.student.training import build_network, make_student_task
 
 from sleight_export.bundle import Exported, ExportRequest, export_policy
-from sleight_export.run import CHECKPOINT, GOLDEN, GOLDEN_ENVS, read_checkpoint, record_observations
+from sleight_export.run import CHECKPOINT, GOLDEN, GOLDEN_ENVS, common_sections, read_checkpoint, record_observations
 
 
 def export_student(
@@ -63,8 +52,7 @@ def student_request(run: StudentRun, data: dict[str, Any], source: Path, name: s
     Raises:
         SleightError: The checkpoint is of another network.
     """
-    config, table = run.task, load_hand(run.task.hand)
-    actor, progress = trained_network(run, data, source), data.get("progress", {})
+    actor = trained_network(run, data, source)
     mixture = run.mixture
     composition = Mlp()
     if mixture is not None:
@@ -74,36 +62,11 @@ def student_request(run: StudentRun, data: dict[str, Any], source: Path, name: s
     return ExportRequest(
         name=name,
         actor=actor,
-        table=table,
-        observation=term_specs(table, config.terms),
-        action=ActionSpec.absolute(table),
-        control=ControlSection(period=config.control_period, position_margin=DEFAULT_MARGIN),
-        task=TaskSection(
-            name="grasp",
-            goal=config.goal,
-            success_radius=config.success_radius,
-            hold_time=config.hold_steps * config.control_period,
-            episode_time=config.episode_steps * config.control_period,
-            start=StartPose(
-                wrist_position=(0.0, 0.0, TABLE_HEIGHT + config.wrist_height),
-                wrist_quat=tuple(float(x) for x in PALM_DOWN),  # type: ignore[arg-type]  # four numbers
-            ),
-            object=ObjectSection(set=run.objects, seed=0),
-        ),
-        training=TrainingSection(
-            algorithm=f"DAgger, teacher {run.teacher} of {run.teacher_steps} steps",
-            preset=run.preset,
-            seed=run.seed,
-            steps=int(progress.get("steps", 0)),
-            wall_time=float(progress.get("seconds", 0.0)),
-            git_commit=run.git_commit,
-            command=run.command,
-            versions=run.versions,
-        ),
         golden=record_observations(actor, make_student_task(run, GOLDEN_ENVS, **GOLDEN)),
         description=f"Vision-based student that {what}: sees a cloud of {run.network.cloud_points} points of the "
         f"object, learnt on {run.objects}.",
         composition=composition,
+        **common_sections(run, data, f"DAgger, teacher {run.teacher} of {run.teacher_steps} steps"),
     )
 
 

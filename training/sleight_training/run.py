@@ -10,6 +10,7 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sleight_core.errors import SleightError
@@ -20,6 +21,8 @@ from sleight_training.ppo.config import PpoConfig
 from sleight_training.proposals import ProposalConfig
 
 CONFIG = "config.json"
+
+Config = TypeVar("Config", bound=BaseModel)
 
 
 class RunConfig(BaseModel):
@@ -55,8 +58,7 @@ class RunConfig(BaseModel):
 
     def write(self, folder: Path) -> None:
         """Write the configuration into a run's folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_config(self, folder)
 
 
 def read_run(folder: Path) -> RunConfig:
@@ -65,12 +67,32 @@ def read_run(folder: Path) -> RunConfig:
     Raises:
         SleightError: The folder is no run, or was written by another version.
     """
+    return read_config(RunConfig, folder)
+
+
+def write_config(config: BaseModel, folder: Path) -> None:
+    """Write the configuration of any training into its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_config(kind: type[Config], folder: Path, command: str = "sleight train") -> Config:
+    """Read the configuration of any training.
+
+    Args:
+        kind: What it must be.
+        folder: The run's folder.
+        command: What writes such folders, for the message.
+
+    Raises:
+        SleightError: The folder is no run, or was written by another version.
+    """
     path = folder / CONFIG
     try:
-        return RunConfig.model_validate_json(path.read_text(encoding="utf-8"))
+        return kind.model_validate_json(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SleightError(
-            "not a training run (no config.json)", value=folder, remedy="give the folder that 'sleight train' wrote"
+            "not a training run (no config.json)", value=folder, remedy=f"give the folder that '{command}' wrote"
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 from sleight_core.errors import SleightError
 from sleight_core.observation.terms import TERMS, cloud_term
 from sleight_sim.sensors.visible import PAPER_CLOUD, CloudModel
 from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, GraspTaskConfig
 
 from sleight_training.hyper.config import HyperConfig
-from sleight_training.run import CONFIG
+from sleight_training.run import CONFIG, read_config, write_config
 
 Terms = tuple[tuple[str, float], ...]
 Head = Literal["action", "mixture"]
@@ -193,8 +193,7 @@ class StudentRun(_Config):
 
     def write(self, folder: Path) -> None:
         """Write the configuration into a run's folder."""
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        write_config(self, folder)
 
 
 def read_student(folder: Path) -> StudentRun:
@@ -203,16 +202,7 @@ def read_student(folder: Path) -> StudentRun:
     Raises:
         SleightError: The folder is no student's run, or was written by another version.
     """
-    path = folder / CONFIG
-    try:
-        return StudentRun.model_validate_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        remedy = "give the folder that 'sleight train student' wrote"
-        raise SleightError("not a training run (no config.json)", value=folder, remedy=remedy) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SleightError(f"student's configuration {path}: {where}: {first['msg']}") from error
+    return read_config(StudentRun, folder, "sleight train student")
 
 
 def is_student(folder: Path) -> bool:
