@@ -1,0 +1,1 @@
+"""DexCompose: skills, held states, finger masks and residuals."""
