@@ -11,12 +11,18 @@ from sleight_core.errors import SleightError
 from sleight_core.observation.terms import cloud_points
 from sleight_description import load_hand
 
+from sleight_sim.engines import Engine
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.engines.warp_model import require_warp
 from sleight_sim.objects.spec import ObjectSpec, make_spec
 from sleight_sim.sensors.visible import EXACT_CLOUD, CloudModel, VisibleClouds
 from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, GraspTaskConfig, RandomisationConfig
 from sleight_sim.tasks.grasp.env import GraspTask
+from sleight_sim.worlds.shared import share_worlds
 from sleight_sim.worlds.tabletop import PhysicsVariation, SolverOptions, build_model
+
+#: Engines that run the grasp task.
+ENGINES = ("mujoco", "mujoco_warp")
 
 
 def make_grasp_task(
@@ -28,6 +34,7 @@ def make_grasp_task(
     num_threads: int = 0,
     max_models: int = 64,
     engine: str = "mujoco",
+    device: str | None = None,
     clouds: CloudModel | None = None,
 ) -> GraspTask:
     """Build the task with `objects` spread evenly over the environments.
@@ -39,17 +46,17 @@ def make_grasp_task(
         seed: Seed of the physics variations, starts and sensor errors.
         num_threads: Physics threads; 0 for one a core.
         max_models: With randomised physics, how many different models are compiled at most (environments share them).
-        engine: "mujoco".
+        engine: "mujoco" (CPU) or "mujoco_warp" (GPU; without one on the CPU, slowly).
+        device: Device of mujoco_warp, e.g. "cuda:1"; None: the first GPU, or the CPU without one.
         clouds: How the objects' clouds are perceived, where an observation has a term for them; default: as cameras
             see them, with errors unless `config.perception` is exact.
 
     Raises:
-        SleightError: There is no object, or the engine is not one of ours.
+        SleightError: There is no object, or the engine is not one of ours or not installed.
     """
     if not objects:
         raise SleightError("no objects to grasp")
-    if engine != "mujoco":
-        raise SleightError("this engine cannot run the grasp task", value=engine, remedy="use mujoco")
+    check_engine(engine)
     table = load_hand(config.hand)
     if config.wrist_torque is not None:
         table = table.model_copy(update={"wrist": table.wrist.model_copy(update={"torque": config.wrist_torque})})
@@ -60,26 +67,46 @@ def make_grasp_task(
     copies = max(1, min(max_models, num_envs) // len(objects)) if random_physics else 1
     options = SolverOptions(timestep=config.control_period / config.substeps, elliptic=config.cone == "elliptic")
     pieces = max(len(thing.pieces) for thing in objects)
-    pool: dict[tuple[str, int], tuple[mujoco.MjModel, ObjectSpec]] = {}
-    worlds = []
+    pool: dict[tuple[str, int], int] = {}
+    models: list[mujoco.MjModel] = []
+    things: list[ObjectSpec] = []
+    variant = []
     for i, thing in enumerate(per_env):
         key = (thing.name, i % copies)
         if key not in pool:
-            resized = resize(thing, varied, rng)
+            pool[key] = len(models)
+            things.append(resize(thing, varied, rng))
             variation = draw_variation(varied, rng) if random_physics else PhysicsVariation()
-            model = build_model(table, resized, replace(options, variation=variation), max_pieces=pieces)
-            pool[key] = (model, resized)
-        worlds.append(pool[key])
-    models = [model for model, _ in worlds]
-    per_env = [thing for _, thing in worlds]
-    task = GraspTask(
-        MujocoBatchEngine(table, models, substeps=config.substeps, num_threads=num_threads), per_env, config, seed=seed
-    )
+            models.append(build_model(table, things[-1], replace(options, variation=variation), max_pieces=pieces))
+        variant.append(pool[key])
+    runner: Engine
+    if engine == "mujoco_warp":
+        from sleight_sim.engines.mujoco_warp import MujocoWarpEngine, WarpOptions
+
+        worlds = share_worlds(table, things, models, options, max_pieces=pieces)
+        runner = MujocoWarpEngine(table, worlds, variant, substeps=config.substeps, options=WarpOptions(device))
+    else:
+        each = [models[k] for k in variant]
+        runner = MujocoBatchEngine(table, each, substeps=config.substeps, num_threads=num_threads)
+    per_env = [things[k] for k in variant]
+    task = GraspTask(runner, per_env, config, seed=seed)
     points = cloud_points(name for name, _ in (*config.terms, *config.critic_terms))
     if points:
         clouds = clouds or (EXACT_CLOUD if config.perception == EXACT_PERCEPTION else CloudModel())
         task.clouds = VisibleClouds(clouds, table, per_env, points, seed=seed)
     return task
+
+
+def check_engine(name: str) -> None:
+    """Refuse an engine that cannot run here.
+
+    Raises:
+        SleightError: It is not one of ours, or not installed.
+    """
+    if name not in ENGINES:
+        raise SleightError("this engine cannot run the grasp task", value=name, remedy=f"choose one of {ENGINES}")
+    if name == "mujoco_warp":
+        require_warp()
 
 
 _PHYSICS = ("mass", "friction", "stiffness", "damping", "wrist_gain")
