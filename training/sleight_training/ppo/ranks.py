@@ -92,7 +92,7 @@ def learner_device(engine: str, here: Ranks) -> str:
     Raises:
         SleightError: There are more processes on this machine than GPUs.
     """
-    if engine != "mujoco_warp" or not torch.cuda.is_available():
+    if engine not in ("mujoco_warp", "isaacgym") or not torch.cuda.is_available():
         return "cpu"
     if here.local >= torch.cuda.device_count():
         raise SleightError(

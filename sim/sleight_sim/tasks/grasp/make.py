@@ -12,6 +12,7 @@ from sleight_core.observation.terms import cloud_points
 from sleight_description import load_hand
 
 from sleight_sim.engines import Engine
+from sleight_sim.engines.isaacgym.locate import isaacgym_python
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
 from sleight_sim.engines.warp_model import require_warp
 from sleight_sim.objects.spec import ObjectSpec, make_spec
@@ -22,7 +23,7 @@ from sleight_sim.worlds.shared import share_worlds
 from sleight_sim.worlds.tabletop import PhysicsVariation, SolverOptions, build_model
 
 #: Engines that run the grasp task.
-ENGINES = ("mujoco", "mujoco_warp")
+ENGINES = ("mujoco", "mujoco_warp", "isaacgym")
 
 
 def make_grasp_task(
@@ -46,8 +47,8 @@ def make_grasp_task(
         seed: Seed of the physics variations, starts and sensor errors.
         num_threads: Physics threads; 0 for one a core.
         max_models: With randomised physics, how many different models are compiled at most (environments share them).
-        engine: "mujoco" (CPU) or "mujoco_warp" (GPU; without one on the CPU, slowly).
-        device: Device of mujoco_warp, e.g. "cuda:1"; None: the first GPU, or the CPU without one.
+        engine: "mujoco" (CPU), "mujoco_warp" (GPU; without one on the CPU, slowly), or "isaacgym" (docs/isaac.md).
+        device: Device of the GPU engines, e.g. "cuda:1"; None: the first GPU, or for mujoco_warp the CPU without one.
         clouds: How the objects' clouds are perceived, where an observation has a term for them; default: as cameras
             see them, with errors unless `config.perception` is exact.
 
@@ -70,14 +71,16 @@ def make_grasp_task(
     pool: dict[tuple[str, int], int] = {}
     models: list[mujoco.MjModel] = []
     things: list[ObjectSpec] = []
+    variations: list[PhysicsVariation] = []
     variant = []
     for i, thing in enumerate(per_env):
         key = (thing.name, i % copies)
         if key not in pool:
             pool[key] = len(models)
             things.append(resize(thing, varied, rng))
-            variation = draw_variation(varied, rng) if random_physics else PhysicsVariation()
-            models.append(build_model(table, things[-1], replace(options, variation=variation), max_pieces=pieces))
+            variations.append(draw_variation(varied, rng) if random_physics else PhysicsVariation())
+            own = replace(options, variation=variations[-1])
+            models.append(build_model(table, things[-1], own, max_pieces=pieces))
         variant.append(pool[key])
     runner: Engine
     if engine == "mujoco_warp":
@@ -85,6 +88,11 @@ def make_grasp_task(
 
         worlds = share_worlds(table, things, models, options, max_pieces=pieces)
         runner = MujocoWarpEngine(table, worlds, variant, substeps=config.substeps, options=WarpOptions(device))
+    elif engine == "isaacgym":
+        from sleight_sim.engines.isaacgym.engine import GymOptions, IsaacGymEngine
+
+        how = GymOptions(config.substeps, config.control_period, device)
+        runner = IsaacGymEngine(table, things, variations, variant, models[0], how)
     else:
         each = [models[k] for k in variant]
         runner = MujocoBatchEngine(table, each, substeps=config.substeps, num_threads=num_threads)
@@ -107,6 +115,8 @@ def check_engine(name: str) -> None:
         raise SleightError("this engine cannot run the grasp task", value=name, remedy=f"choose one of {ENGINES}")
     if name == "mujoco_warp":
         require_warp()
+    if name == "isaacgym":
+        isaacgym_python()
 
 
 _PHYSICS = ("mass", "friction", "stiffness", "damping", "wrist_gain")

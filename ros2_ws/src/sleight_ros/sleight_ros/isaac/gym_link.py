@@ -14,7 +14,7 @@ import json
 import socket
 import time
 import uuid
-from typing import Any, Dict, List, Optional, Sequence, Tuple  # noqa: UP035 - as Python 3.6 has them
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 #: Version of the datagrams; `sleight_ros.isaac.datagrams` reads and writes them at the other end.
 VERSION = 1
@@ -34,19 +34,19 @@ class GymLink:
         address: Host and port of the node `isaac_gym`.
     """
 
-    def __init__(self, names: Sequence[str], address: Tuple[str, int] = ADDRESS) -> None:  # noqa: UP006
+    def __init__(self, names: Sequence[str], address: Tuple[str, int] = ADDRESS) -> None:
         self.names = [str(name) for name in names]
         if len(set(self.names)) != len(self.names):
             raise ValueError(f"two joints have one name: {sorted(self.names)}")
         self._session = uuid.uuid4().hex[:12]
         self._sequence = 0
-        self._command: Dict[str, float] = {}  # noqa: UP006
+        self._command: Dict[str, float] = {}
         self._received = float("-inf")
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.connect(address)
 
-    def exchange(self, sim_time: float, positions: Any) -> Optional[List[float]]:  # noqa: UP006, UP045
+    def exchange(self, sim_time: float, positions: Any) -> Optional[List[float]]:
         """Send the joints and take what came back.
 
         Args:
@@ -57,7 +57,7 @@ class GymLink:
             Targets in the same order, rad, the given positions where a joint is not commanded; None while no fresh
             command has come, as in shadow mode, where the real hand follows.
         """
-        angles: List[float] = [float(position) for position in positions]  # noqa: UP006
+        angles: List[float] = [float(position) for position in positions]
         if len(angles) != len(self.names):
             raise ValueError(f"{len(self.names)} names, {len(angles)} positions")
         self._sequence += 1
@@ -84,5 +84,5 @@ class GymLink:
             except ValueError:
                 continue
             if isinstance(content, dict) and content.get("sleight") == VERSION:
-                self._command = dict(zip(content["name"], content["position"]))  # noqa: B905 - Python 3.6
+                self._command = dict(zip(content["name"], content["position"]))
                 self._received = time.monotonic()
