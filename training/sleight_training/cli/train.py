@@ -62,7 +62,8 @@ def base(
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, physics and starts.")] = 0,
     engine: Annotated[
-        str, typer.Option(help="Physics engine: mujoco (CPU), mujoco_warp or isaacgym (GPU; the learner goes there too).")
+        str,
+        typer.Option(help="Physics engine: mujoco (CPU), mujoco_warp or isaacgym (GPU; the learner goes there too)."),
     ] = "mujoco",
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/base_<object>_<seed>).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,

@@ -91,7 +91,9 @@ def object_urdf(thing: ObjectSpec, k: int, factor: float) -> str:
     ET.SubElement(inertial, "mass", value=str(float(thing.mass * factor)))
     turn = quat_to_matrix(np.asarray(thing.inertia_quat, dtype=float))
     full = factor * turn @ np.diag(thing.inertia) @ turn.T
-    ET.SubElement(inertial, "inertia", {key: str(float(full["xyz".index(key[1]), "xyz".index(key[2])])) for key in _MOMENTS})
+    ET.SubElement(
+        inertial, "inertia", {key: str(float(full["xyz".index(key[1]), "xyz".index(key[2])])) for key in _MOMENTS}
+    )
     for i in range(len(thing.piece_meshes)):
         for element in ("visual", "collision"):
             geometry = ET.SubElement(ET.SubElement(link, element), "geometry")

@@ -132,7 +132,7 @@ class IsaacGymEngine:
 
     def failed(self) -> np.ndarray:
         """Environments whose state is no longer finite (see `Engine.failed`)."""
-        return ~np.isfinite(self._state).all(axis=-1)
+        return np.asarray(~np.isfinite(self._state).all(axis=-1))
 
     def close(self) -> None:
         """End the process."""

@@ -38,7 +38,10 @@ def api(stage, *kinds, optional=0):
         @functools.wraps(method)
         def checked(self, *given):
             want(not self.broken_off, f"{name} after destroy_sim")
-            want(len(kinds) - optional <= len(given) <= len(kinds), f"{name} takes {len(kinds)} arguments, not {len(given)}")
+            want(
+                len(kinds) - optional <= len(given) <= len(kinds),
+                f"{name} takes {len(kinds)} arguments, not {len(given)}",
+            )
             for i, (value, kind) in enumerate(zip(given, kinds)):
                 good = isinstance(value, kind) and (kind in (bool, object) or not isinstance(value, bool))
                 want(good, f"argument {i} of {name} is a {type(value).__name__}, not {kind}")
@@ -66,7 +69,10 @@ class Struct(object):
         known = self.FIELDS[name]
         kind = known if isinstance(known, type) else type(known)
         good = isinstance(value, (int, float) if kind is float else kind)
-        want(good and (kind is bool or not isinstance(value, bool)), f"{type(self).__name__}.{name} is no {kind.__name__}")
+        want(
+            good and (kind is bool or not isinstance(value, bool)),
+            f"{type(self).__name__}.{name} is no {kind.__name__}",
+        )
         object.__setattr__(self, name, value)
 
 

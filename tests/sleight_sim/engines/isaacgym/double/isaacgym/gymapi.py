@@ -168,7 +168,13 @@ def read_urdf(root, file, options):
             mass += float(link.find("inertial").find("mass").get("value"))
     shapes = sum(len(link.findall("collision")) for link in links.values())
     return Asset(
-        bodies=bodies, dofs=dofs, props=np.array(props, DOF_DTYPE), shapes=shapes, sensors=[], options=options, mass=mass
+        bodies=bodies,
+        dofs=dofs,
+        props=np.array(props, DOF_DTYPE),
+        shapes=shapes,
+        sensors=[],
+        options=options,
+        mass=mass,
     )
 
 
@@ -267,9 +273,15 @@ class Gym(object):
         dofs = env.actors[actor].asset.dofs
         want(props.dtype == DOF_DTYPE and len(props) == len(dofs), "no properties of this actor's joints")
         for name, row in zip(dofs, props):
-            want(np.isfinite([row[k] for k in ("stiffness", "damping", "effort", "armature")]).all(), f"{name}: not finite")
+            want(
+                np.isfinite([row[k] for k in ("stiffness", "damping", "effort", "armature")]).all(),
+                f"{name}: not finite",
+            )
             want(row["driveMode"] != DofDriveMode.DOF_MODE_NONE, f"{name} has no drive")
-            want(row["driveMode"] != DofDriveMode.DOF_MODE_VEL or row["stiffness"] == 0, f"{name}: a velocity drive, stiff")
+            want(
+                row["driveMode"] != DofDriveMode.DOF_MODE_VEL or row["stiffness"] == 0,
+                f"{name}: a velocity drive, stiff",
+            )
             want(row["effort"] > 0 and row["damping"] >= 0, f"{name}: no effort")
         env.actors[actor].props = props.copy()
         SEEN["dofs"] = {name: {k: float(row[k]) for k in DOF_DTYPE.names} for name, row in zip(dofs, props)}
@@ -430,18 +442,17 @@ class Gym(object):
 
     @api("prepared", Sim)
     def simulate(self, _sim):
+        import torch
+
         want(self.fetched, "the results of the step before were not fetched")
         want(self.position_targets is not None and self.velocity_targets is not None, "the drives have no targets")
         self.fetched, self.set_since, dt = False, set(), self.params.dt
-        for i, row in enumerate(self.props):
-            q = float(self.dof[i, 0])
-            if row["driveMode"] == DofDriveMode.DOF_MODE_POS:
-                way = float(np.clip(float(self.position_targets[i]) - q, -row["velocity"] * dt, row["velocity"] * dt))
-            else:
-                way = float(self.velocity_targets[i]) * dt
-            low, high = float(row["lower"]), float(row["upper"])
-            new = min(max(q + way, low), high) if row["hasLimits"] else q + way
-            self.dof[i, 0], self.dof[i, 1] = new, (new - q) / dt
+        q, props = self.dof[:, 0].numpy().copy(), self.props
+        by_position = props["driveMode"] == DofDriveMode.DOF_MODE_POS
+        way = np.clip(self.position_targets.numpy() - q, -props["velocity"] * dt, props["velocity"] * dt)
+        way = np.where(by_position, way, self.velocity_targets.numpy() * dt)
+        new = np.clip(q + way, props["lower"], props["upper"])
+        self.dof[:, 0], self.dof[:, 1] = torch.from_numpy(new), torch.from_numpy((new - q) / dt)
         for k, actor in enumerate(self.actors):
             if actor.asset.options.fix_base_link:
                 continue
@@ -467,7 +478,9 @@ class Gym(object):
 
 def _full(tensor, shape, what):
     values = tensor.tensor
-    want(str(values.dtype) == "torch.float32" and values.numel() == int(np.prod(shape)), f"{what} is not {shape} float32")
+    want(
+        str(values.dtype) == "torch.float32" and values.numel() == int(np.prod(shape)), f"{what} is not {shape} float32"
+    )
     return values.reshape(shape)
 
 
