@@ -118,7 +118,8 @@ def describe_world(
     Args:
         folder: Of the assets.
         table: The hand.
-        things, variations: (V,) objects and physics of each variant.
+        things: (V,) object of each variant.
+        variations: (V,) physics of each variant.
         variant: (B,) variant of each environment.
         control_period: s.
         substeps: Physics steps a control period.

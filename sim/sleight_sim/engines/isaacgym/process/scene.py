@@ -218,7 +218,7 @@ class Scene:
         self.gym.refresh_force_sensor_tensor(self.sim)
 
     def write_states(self, envs: Any) -> None:
-        """Put what the tensors hold of environments (n,) int64 into the simulation: once between two steps, not more."""
+        """Put what the tensors hold of environments (n,) int64 into the simulation: at most once between two steps."""
         for setter, tensor, actors in (
             (self.gym.set_dof_state_tensor_indexed, self.dof_state, self.hand_actors[envs]),
             (self.gym.set_actor_root_state_tensor_indexed, self.root_state, self.object_actors[envs]),

@@ -1,8 +1,8 @@
 """The six joints that carry the hand: three slides along the task frame's axes, then yaw, pitch and roll.
 
 The hand's root is at rotation Rz(yaw) Ry(pitch) Rx(roll). A servo of each joint's velocity then is the wrist's velocity
-servo (resdex_facts 1.3), without a force that would have to be computed from Isaac Gym's damping law, which is not public.
-The chain is singular at a pitch of a right angle; a grasp starts at pitch 0 and turns by well under one radian.
+servo (resdex_facts 1.3), without a force that would have to be computed from Isaac Gym's damping law, which is not
+public. The chain is singular at a pitch of a right angle; a grasp starts at pitch 0 and turns by well under one radian.
 """
 
 from typing import Any, Tuple

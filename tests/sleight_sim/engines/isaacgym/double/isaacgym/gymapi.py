@@ -391,7 +391,7 @@ class Gym(object):
         want(index.dtype == torch.int32, "indices of actors are int32")
         want(index.dim() == 1 and len(index) == count > 0, "the number of indices is another")
         want(len(set(index.tolist())) == count, "an actor is named twice")
-        want(0 <= int(index.min()) and int(index.max()) < len(self.actors), "no such actor")
+        want(int(index.min()) >= 0 and int(index.max()) < len(self.actors), "no such actor")
         # Of several calls between two steps only the last is heard.
         want(name not in self.set_since, f"{name} twice between two steps")
         self.set_since.add(name)
