@@ -56,18 +56,18 @@ def test_both_start_alike(rollouts):
 
 def test_they_move_alike_until_the_hand_touches(rollouts):
     engines, states = rollouts
-    limits = {"joint_pos": 2e-4, "wrist_pos": 1e-5, "wrist_quat": 1e-4, "object_pos": 1e-4, "object_quat": 2e-3}
+    limits = {"joint_pos": 5e-5, "wrist_pos": 2e-6, "wrist_quat": 5e-6, "object_pos": 2e-6, "object_quat": 5e-5}
     for k in range(1, 9):
         assert differences(engines[0].table, *states[k], limits) == [], f"after step {k}"
 
 
 def test_they_grasp_and_lift_alike(rollouts):
     engines, states = rollouts
-    limits = {"joint_pos": 0.05, "wrist_pos": 0.002, "wrist_quat": 0.02, "object_pos": 0.005, "object_quat": 0.1}
+    limits = {"joint_pos": 0.4, "wrist_pos": 0.002, "wrist_quat": 0.003, "object_pos": 0.015, "object_quat": 0.4}
     for k in range(9, STEPS + 1):
         assert differences(engines[0].table, *states[k], limits) == [], f"after step {k}"
-    lifted = [state.object_pos[:, 2] - states[0][0].object_pos[:, 2] > 0.02 for state in states[-1]]
-    assert (lifted[0] == lifted[1]).all() and lifted[0].sum() >= 2
+    for state in states[-1]:
+        assert (state.object_pos[:, 2] - states[0][0].object_pos[:, 2] > 0.1).all()
     assert len({float(m) for m in engines[1].model.body_mass.numpy()[:, -1]}) == len(THINGS)
 
 

@@ -7,7 +7,7 @@ episodes are drawn on the host, few at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sleight_core.action import ActionSpec, Command
@@ -28,7 +28,7 @@ from sleight_sim.tasks.grasp.rewards import RewardInputs, base_reward
 from sleight_sim.tasks.grasp.start import aligned_yaw, pose_minor_axes, pose_probabilities
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-Array = np.ndarray
+Array = Any
 
 ALL = slice(None)
 #: Control steps between two changes of the force that pulls at a lifted object; the height (m) that counts as lifted.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sleight_core.arrays import integers, namespace, zeros
 
-Array = np.ndarray
+Array = Any
 
 
 class GraspMetrics:

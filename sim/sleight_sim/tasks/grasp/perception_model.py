@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from sleight_core.arrays import constant, integers, namespace, zeros
 
 from sleight_sim.tasks.grasp.config import PerceptionModel
 
-Array = np.ndarray
+Array = Any
 
 
 class PerceivedPosition:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sleight_core.arrays import constant, namespace
@@ -12,7 +13,7 @@ from sleight_core.rotations import quat_conjugate, quat_multiply, quat_rotate
 from sleight_sim.tasks.grasp.config import ProposalReward, RewardConfig
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-Array = np.ndarray
+Array = Any
 
 
 @dataclass
