@@ -117,6 +117,8 @@ def build_runner(
     seed = begin_session(run, session, here)
     things = base_objects(run.objects, run.ppo.num_envs)
     options = {"seed": seed, "engine": run.engine, "device": device}
+    if run.engine == "mujoco_warp" and run.proposals is None:
+        options["arrays"] = "torch"
     task = training_task(run.task, run.proposals, run.objects, things, run.ppo.num_envs, **options)
     env = GraspVecEnv(task, reward_scale=run.ppo.reward_scale, device=device)
     return PpoRunner(env, run.ppo, folder, device, here=here)

@@ -36,6 +36,7 @@ def make_grasp_task(
     max_models: int = 64,
     engine: str = "mujoco",
     device: str | None = None,
+    arrays: str = "numpy",
     clouds: CloudModel | None = None,
 ) -> GraspTask:
     """Build the task with `objects` spread evenly over the environments.
@@ -49,15 +50,22 @@ def make_grasp_task(
         max_models: With randomised physics, how many different models are compiled at most (environments share them).
         engine: "mujoco" (CPU), "mujoco_warp" (GPU; without one on the CPU, slowly), or "isaacgym" (docs/isaac.md).
         device: Device of the GPU engines, e.g. "cuda:1"; None: the first GPU, or for mujoco_warp the CPU without one.
+        arrays: "numpy", or "torch" for a task that stays on the device of mujoco_warp.
         clouds: How the objects' clouds are perceived, where an observation has a term for them; default: as cameras
             see them, with errors unless `config.perception` is exact.
 
     Raises:
-        SleightError: There is no object, or the engine is not one of ours or not installed.
+        SleightError: There is no object, the engine is not one of ours or not installed, or it does not have these
+            arrays.
     """
     if not objects:
         raise SleightError("no objects to grasp")
     check_engine(engine)
+    points = cloud_points(name for name, _ in (*config.terms, *config.critic_terms))
+    if arrays != "numpy" and (arrays, engine) != ("torch", "mujoco_warp"):
+        raise SleightError("this engine has no such arrays", value=f"{engine}, {arrays}", remedy="use numpy")
+    if arrays == "torch" and points:
+        raise SleightError("clouds of objects are made on the host", value=f"arrays={arrays}", remedy="use numpy")
     table = load_hand(config.hand)
     if config.wrist_torque is not None:
         table = table.model_copy(update={"wrist": table.wrist.model_copy(update={"torque": config.wrist_torque})})
@@ -87,7 +95,8 @@ def make_grasp_task(
         from sleight_sim.engines.mujoco_warp import MujocoWarpEngine, WarpOptions
 
         worlds = share_worlds(table, things, models, options, max_pieces=pieces)
-        runner = MujocoWarpEngine(table, worlds, variant, substeps=config.substeps, options=WarpOptions(device))
+        where = WarpOptions(device, arrays=arrays)
+        runner = MujocoWarpEngine(table, worlds, variant, substeps=config.substeps, options=where)
     elif engine == "isaacgym":
         from sleight_sim.engines.isaacgym.engine import GymOptions, IsaacGymEngine
 
@@ -98,7 +107,6 @@ def make_grasp_task(
         runner = MujocoBatchEngine(table, each, substeps=config.substeps, num_threads=num_threads)
     per_env = [things[k] for k in variant]
     task = GraspTask(runner, per_env, config, seed=seed)
-    points = cloud_points(name for name, _ in (*config.terms, *config.critic_terms))
     if points:
         clouds = clouds or (EXACT_CLOUD if config.perception == EXACT_PERCEPTION else CloudModel())
         task.clouds = VisibleClouds(clouds, table, per_env, points, seed=seed)
