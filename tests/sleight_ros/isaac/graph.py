@@ -35,6 +35,7 @@ class Graph:
     Args:
         folder: For logs and parameters.
         simulate: Publish as Isaac Sim does; else something else is the simulation.
+        real: Be the real hand as well; else a driver is.
 
     Attributes:
         wanted: Angles of the simulation by our names, rad.
@@ -45,7 +46,7 @@ class Graph:
         commands, status: What came back, with the monotonic time of arrival.
     """
 
-    def __init__(self, folder, *, simulate=True):
+    def __init__(self, folder, *, simulate=True, real=True):
         self.faults, self.sim_time, self.simulate = set(), 1.0, simulate
         self.wanted = dict.fromkeys(LEAP.joint_names, 0.0)
         self.hand = dict.fromkeys(LEAP.joint_names, 0.1)
@@ -59,7 +60,7 @@ class Graph:
         if simulate:
             self._sim = node.create_publisher(JointState, "isaac_joint_states", NEWEST)
         self._clock = node.create_publisher(Clock, "clock", STATE)
-        self._real = node.create_publisher(JointState, "joint_states", STATE)
+        self._real = node.create_publisher(JointState, "joint_states", STATE) if real else None
         node.create_subscription(JointState, "hand_controller/joint_command", self._on_command, ALL)
         node.create_subscription(JointState, "isaac_joint_commands", self.to_sim.append, ALL)
         node.create_subscription(SafetyStatus, "bridge/status", self._on_status, ALL)
@@ -131,9 +132,10 @@ class Graph:
 
     def _drive(self):
         while not self._ended.wait(PERIOD):
-            msg = JointState(name=list(self.hand), position=list(self.hand.values()))
-            msg.header.stamp = convert.stamp_from_ns(time.time_ns())
-            self._real.publish(msg)
+            if self._real is not None:
+                msg = JointState(name=list(self.hand), position=list(self.hand.values()))
+                msg.header.stamp = convert.stamp_from_ns(time.time_ns())
+                self._real.publish(msg)
             if self.simulate:
                 self._simulate()
 

@@ -9,10 +9,13 @@ import pytest
 
 pytest.importorskip("rclpy")
 
+import numpy as np
 from sleight_core.safety import ReasonCode, SafetyState
+from sleight_ros.emulator import LeapEmulator
 from sleight_ros.graph.mirror import mirror_profile
 from sleight_ros.isaac.gym_link import GymLink
 
+from ..drivers.rig import CONFIG, COUNT, NAMES
 from .graph import LIMITS, MODULE, PERIOD, URDF, Graph
 
 pytestmark = pytest.mark.serial
@@ -166,6 +169,34 @@ def test_the_simulation_follows_the_real_hand(tmp_path):
         graph.hand = {name: 0.6 - 0.02 * j for j, name in enumerate(graph.hand)}
         graph.wait(there, "the simulation at the hand")
     link.close()
+
+
+def test_the_motors_of_a_leap_hand_go_where_an_isaac_gym_process_is(tmp_path):
+    """Every part but the simulator and the motors: the link, the bridge, the driver, its packets on a terminal."""
+    emulator = LeapEmulator(COUNT, link=tmp_path / "leap", boot_time=0.05)
+    link = GymLink(list(URDF.values()), ("127.0.0.1", PORT))
+    angles, sim_time = dict.fromkeys(URDF, 0.0), 0.0
+    with Graph(tmp_path, simulate=False, real=False) as graph:
+        slow = {"reply_timeout": 0.1, "rate": 40.0, "command_timeout": 0.5}
+        driver = {"port": emulator.path, **slow}
+        graph.start(driver, name="leap_driver", module="sleight_ros.drivers.leap_driver_node")
+        graph.start({"port": PORT}, name="isaac_gym", module="sleight_ros.nodes.isaac_gym_node")
+        graph.start({**LOADED, **PATIENT}, profile=mirror_profile("leap"))
+
+        def stepped(condition):
+            nonlocal sim_time
+            sim_time += PERIOD
+            link.exchange(sim_time, [angles[name] for name in URDF])
+            time.sleep(PERIOD)
+            return condition()
+
+        graph.wait(lambda: stepped(lambda: graph.is_in(SafetyState.IDLE, ReasonCode.NOT_ARMED)), "the bridge")
+        assert graph.trigger("driver/enable").success and graph.trigger("bridge/rearm").success
+        angles.update({name: 0.05 * (1 + j % 5) for j, name in enumerate(URDF)})
+        goals = CONFIG.mapping().ticks(np.array([angles[name] for name in NAMES]))
+        graph.wait(lambda: stepped(lambda: np.abs(np.array(emulator.goals()) - goals).max() <= 1), "the motors' goals")
+    link.close()
+    emulator.close()
 
 
 def refused(module, *parameters):

@@ -61,7 +61,7 @@ class IsaacGymEngine:
         options: How Isaac Gym is run.
 
     Raises:
-        SleightError: Isaac Gym is not installed, or cannot build the worlds.
+        SleightError: The hand is on an arm; Isaac Gym is not installed, or cannot build the worlds.
     """
 
     def __init__(
@@ -73,6 +73,10 @@ class IsaacGymEngine:
         model: mujoco.MjModel,
         options: GymOptions | None = None,
     ) -> None:
+        if table.wrist_mode != "floating":
+            raise SleightError(
+                "the engine isaacgym has hands on a floating wrist only", value=table.name, remedy="use mujoco"
+            )
         options = options or GymOptions()
         self.table = table
         self.num_envs = len(variant)
