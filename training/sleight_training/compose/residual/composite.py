@@ -1,4 +1,4 @@
-"""One pair of skills on one hand: held state, transition stage, second skill, residuals on top (DexCompose 3.3, 4.1)."""
+"""One pair of skills on one hand: held state, transition stage, second skill, residuals on top (DexCompose 3.3)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sleight_sim.tasks.compose.make import make_worlds
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.variation import draw_starts
 
-from sleight_training.compose.residual.chunks import ChunkPlayer
+from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.held import HeldStates
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
@@ -91,11 +91,9 @@ class CompositeTask(HoldingTask):
         seed: int = 0,
     ) -> None:
         bounds, retention = config.bounds, config.retention
-        super().__init__(
-            task, held, worlds, (mask,), bounds=bounds, retention=retention, unmasked=unmasked, seed=seed
-        )
+        super().__init__(task, held, worlds, (mask,), bounds=bounds, retention=retention, unmasked=unmasked, seed=seed)
         self.config = config
-        self.player = ChunkPlayer(skill, task.num_envs)
+        self.player = RecedingHorizon(skill, task.num_envs)
         #: Actions of the transition stage.
         self.length = config.transition.length if transition else 0
         shape = (task.num_envs, task.action.size)
@@ -133,7 +131,7 @@ class CompositeTask(HoldingTask):
         steps = max(self.config.transition.steps, 1)
         self.nominal[moving] = between(self._from[moving], self._to[moving], (self.count[moving] + 1) / steps)
         if len(acting):
-            self.nominal[acting] = self.player.act(self.task.observe(), acting)
+            self.nominal[acting] = self.player.act(self.player.observation(self.task.observe()), acting)
         return self.nominal
 
     def step(self, corrections: Corrections) -> CompositeStep:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 
+from sleight_training.compose.horizon import play_episodes
 from sleight_training.compose.residual.bank import play_step
-from sleight_training.compose.residual.chunks import ChunkPlayer
 from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.held import HeldStates, SkillMaker
-from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask
+from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Tally
 from sleight_training.compose.residual.pair import check_pair, make_holding_worlds
 from sleight_training.compose.residual.policy import ResidualPolicy
+from sleight_training.compose.residual.skills import load_held, skill_maker
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,8 @@ def evaluate_pair(
     """Measure a pair.
 
     Args:
-        first, second: Names of the tasks.
+        first: Name of the task whose outcome is kept.
+        second: Name of the task that is done meanwhile.
         method: Which method.
         held: What rollouts start from.
         make_second: Makes the second skill for a task's environments.
@@ -127,6 +130,85 @@ def evaluate_pair(
     return PairScore(first, second, chosen, ownership.preserved, scores, standalone)
 
 
+def evaluate_methods(
+    first: str,
+    second: str,
+    methods: Sequence[str],
+    *,
+    mask: tuple[str, ...] | None,
+    stabiliser: Path | None,
+    residuals: Sequence[Path],
+    skill: str,
+    held: str,
+    held_states: int,
+    seeds: Sequence[int],
+    rollouts: int,
+    alone: int,
+    notice: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Measure a pair under several methods, from the same held states; a row (see `PairScore.row`) each.
+
+    Args:
+        first: Name of the task whose outcome is kept.
+        second: Name of the task that is done meanwhile.
+        methods: Names of the methods.
+        mask: Preserved fingers that were selected.
+        stabiliser: The first residual's run or file.
+        residuals: Second residuals' runs or files; each is for the methods that it fits.
+        skill: The second skill (see `skill_maker`).
+        held: File of held states (see `load_held`).
+        held_states: How many are made without a file.
+        seeds: Of worlds, held states and starts.
+        rollouts: A seed.
+        alone: Episodes of the second skill alone; 0 leaves its preservation ratio out.
+        notice: Told how it goes.
+
+    Raises:
+        SleightError: As `evaluate_pair`, or a file cannot be read.
+    """
+    _, config = check_pair(first, second)
+    chosen = [read_method(name) for name in methods]
+    make_second = skill_maker(skill, second)
+    first_policy = ResidualPolicy.load(stabiliser) if stabiliser else None
+    second_policies = [ResidualPolicy.load(path) for path in residuals]
+    states = load_held(held, first, held_states)
+    rate = standalone_success(config, make_second, alone, seed=seeds[0]) if alone else None
+    rows = []
+    for method in chosen:
+        unmasked = METHODS[method].second == "unmasked"
+        fitting = [policy for policy in second_policies if policy.spec.unmasked == unmasked]
+        score = evaluate_pair(
+            first,
+            second,
+            method,
+            held=states,
+            make_second=make_second,
+            mask=mask,
+            stabiliser=first_policy,
+            residual=_with_mask(fitting, METHODS[method], first, mask, config),
+            seeds=seeds,
+            rollouts=rollouts,
+            standalone=(None, rate),
+        )
+        rows.append(score.row())
+        notice(f"{score.method.title}: {score.total.success} of {score.total.episodes}")
+    return rows
+
+
+def _with_mask(
+    policies: list[ResidualPolicy],
+    method: Composition,
+    first: str,
+    mask: tuple[str, ...] | None,
+    config: ComposeTaskConfig,
+) -> ResidualPolicy | None:
+    """The residual that was trained with a method's mask; else any, which is then refused with the reason."""
+    if method.second == "none" or not policies:
+        return None
+    preserved = method_mask(compose_hand(config), method, first, mask).preserved
+    return next((policy for policy in policies if preserved in policy.spec.masks), policies[0])
+
+
 def play_rollouts(task: CompositeTask, stabiliser: ResidualPolicy | None, residual: ResidualPolicy | None) -> Tally:
     """Play one rollout in every environment, each until the interaction is done or its time is over.
 
@@ -155,15 +237,7 @@ def standalone_success(
     succeeded = 0
     for first in range(0, episodes, 32):
         task = make_compose_task(config, min(32, episodes - first), seed=seed + first, num_threads=num_threads)
-        player, every = ChunkPlayer(make_skill(task, seed + first), task.num_envs), np.arange(task.num_envs)
-        terms = task.reset()
-        player.reset(every)
-        for _ in range(config.episode_steps):
-            result = task.step(player.act(terms, every))
-            terms = result.terms
-            if result.succeeded.all():
-                break
-        succeeded += int(task.succeeded.sum())
+        succeeded += int((play_episodes(make_skill(task, seed + first), task) > 0).sum())
     return succeeded / episodes
 
 

@@ -13,7 +13,7 @@ from sleight_sim.tasks.compose.env import ComposeTask
 from sleight_sim.tasks.compose.make import make_compose_task
 from sleight_sim.tasks.compose.variation import ObjectDraw
 
-from sleight_training.compose.residual.chunks import ChunkPlayer
+from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.residual.config import RetentionConfig
 from sleight_training.compose.residual.retention import retained
 from sleight_training.compose.skill import Skill
@@ -127,7 +127,7 @@ def play_to_held(
 
 def _play(task: ComposeTask, skill: Skill, settle: int) -> NDArray[np.int64]:
     """Play one episode in every environment; return those that succeeded and then held still."""
-    player, every = ChunkPlayer(skill, task.num_envs), np.arange(task.num_envs)
+    player, every = RecedingHorizon(skill, task.num_envs), np.arange(task.num_envs)
     terms = task.reset()
     player.reset(every)
     still = task.hold()
@@ -135,7 +135,7 @@ def _play(task: ComposeTask, skill: Skill, settle: int) -> NDArray[np.int64]:
     for _ in range(task.config.episode_steps + settle):
         acting = np.flatnonzero(~task.succeeded)
         if len(acting):
-            still[acting] = player.act(terms, acting)
+            still[acting] = player.act(player.observation(terms), acting)
         before = task.succeeded.copy()
         terms = task.step(still).terms
         new = task.succeeded & ~before

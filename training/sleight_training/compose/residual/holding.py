@@ -109,7 +109,8 @@ class HoldingTask:
 
         Args:
             ids: (n,) environments.
-            base_pos, base_quat: (n, 3) m, (n, 4): where their mechanisms are, if they have any.
+            base_pos: (n, 3) m: where their mechanisms are, if they have any.
+            base_quat: (n, 4) wxyz.
             place: What the held states are moved by (m).
         """
         task, held = self.task, self.held

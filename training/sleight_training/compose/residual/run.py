@@ -76,7 +76,8 @@ def begin_run(folder: Path, *, iterations: int | None, num_envs: int | None, **f
 
     Args:
         folder: The run's folder.
-        iterations, num_envs: Override the preset's.
+        iterations: Override the preset's.
+        num_envs: Override the preset's.
         fields: Of `ResidualRun`, without figures and provenance.
 
     Raises:
