@@ -13,6 +13,7 @@ from sleight_core.rotations import quat_multiply, quat_rotate
 
 from sleight_sim.engines import InitialState
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.tasks.compose.contacts import MECHANISM, OBJECT, sensor_name
 from sleight_sim.tasks.compose.world import ComposeWorld
 
 Array = NDArray[np.float64]
@@ -48,6 +49,19 @@ class Snapshot:
     state: Array
 
 
+@dataclass(frozen=True)
+class FingerContacts:
+    """Net contact force of each finger at the last physics step, in the order of `HandTable.finger_names`.
+
+    Attributes:
+        object: (B, F) N with the object.
+        mechanism: (B, F) N with the mechanism; zeros without one.
+    """
+
+    object: Array
+    mechanism: Array
+
+
 class ComposeEngine(MujocoBatchEngine):
     """Runs environment i in `worlds[i]`.
 
@@ -63,6 +77,11 @@ class ComposeEngine(MujocoBatchEngine):
     ) -> None:
         super().__init__(table, [world.model for world in worlds], substeps=substeps, num_threads=num_threads)
         self.worlds = list(worlds)
+        self._contact_at = {
+            partner: int(worlds[0].model.sensor(sensor_name(table.finger_names[0], partner)).adr[0])
+            for partner in (OBJECT, MECHANISM)
+            if partner == OBJECT or worlds[0].mechanism is not None
+        }
         mechanisms = [world.mechanism for world in worlds if world.mechanism is not None]
         #: The mechanism's joints from base to handle; empty without one.
         self.joint_names: tuple[str, ...] = ()
@@ -147,6 +166,17 @@ class ComposeEngine(MujocoBatchEngine):
             else:
                 pos = pos + quat_rotate(quat, value * axis)
         return pos + quat_rotate(quat, self._handles), quat
+
+    def finger_contacts(self) -> FingerContacts:
+        """Contact forces of the fingers."""
+        return FingerContacts(self._contact_force(OBJECT), self._contact_force(MECHANISM))
+
+    def _contact_force(self, partner: str) -> Array:
+        shape = (self.num_envs, len(self.table.fingers), 3)
+        if partner not in self._contact_at:
+            return np.zeros(shape[:2])
+        at = self._contact_at[partner]
+        return np.linalg.norm(self._sensors[:, at : at + 3 * shape[1]].reshape(shape), axis=-1)
 
     def snapshot(self, ids: Ids) -> Snapshot:
         """Copy the physics state of environments ids (n,)."""
