@@ -62,6 +62,23 @@ class FingerContacts:
     mechanism: Array
 
 
+@dataclass(frozen=True)
+class HandObjectState:
+    """Physics state of hand and object in n environments, without the mechanism: worlds list those joints first.
+
+    Attributes:
+        qpos: (n, Q) generalised positions (m, rad, quaternions).
+        qvel: (n, V) generalised velocities.
+        ctrl: (n, U) controls.
+        warmstart: (n, V) the solver's warm start: with it a world goes on to the bit as it would have.
+    """
+
+    qpos: Array
+    qvel: Array
+    ctrl: Array
+    warmstart: Array
+
+
 class ComposeEngine(MujocoBatchEngine):
     """Runs environment i in `worlds[i]`.
 
@@ -196,6 +213,33 @@ class ComposeEngine(MujocoBatchEngine):
                 remedy=f"restore {wanted} numbers, taken in worlds of the same task",
             )
         self.batch.state[ids] = snapshot.state
+
+    def hand_object_state(self, ids: Ids) -> HandObjectState:
+        """Copy the state of hand and object in environments ids (n,)."""
+        q, v = self._object_qpos + 7, self._object_qvel + 6
+        arrays = self._qpos[ids, :q], self._qvel[ids, :v], self._ctrl[ids], self.batch.qacc_warmstart[ids, :v]
+        return HandObjectState(*(array.copy() for array in arrays))
+
+    def put_hand_object(self, ids: Ids, state: HandObjectState) -> None:
+        """Put hand and object of environments ids (n,) into states (n,) of worlds with the same ones.
+
+        A mechanism stays as it is, so that a state of a single task also starts a composition. Pushes end.
+
+        Raises:
+            SleightError: The states are of another kind of world, or of another number.
+        """
+        q, v, n = self._object_qpos + 7, self._object_qvel + 6, len(ids)
+        found = tuple(getattr(state, name).shape for name in ("qpos", "qvel", "ctrl", "warmstart"))
+        wanted = (n, q), (n, v), (n, self._ctrl.shape[1]), (n, v)
+        if found != wanted:
+            raise SleightError(
+                "states of hand and object do not fit these worlds", value=found, remedy=f"give arrays {wanted}"
+            )
+        self._qpos[ids, :q], self._qvel[ids, :v], self._ctrl[ids] = state.qpos, state.qvel, state.ctrl
+        self._applied[ids] = 0.0
+        # Contacts and sensors are made anew; that overwrites the warm start.
+        self.batch.forward(ids)
+        self.batch.qacc_warmstart[ids, :v] = state.warmstart
 
     def _need_mechanism(self) -> None:
         if not self.joint_names:
