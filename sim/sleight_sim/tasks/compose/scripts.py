@@ -72,7 +72,8 @@ GRIPS: dict[str, Grip] = {
 }
 
 _STICK_FINGERS = ("FF", "MF", "RF")
-#: The stick's pinch: tips of fingers and thumb stand on the table beside it, then close. Its place in the wrist's frame (m).
+#: The stick's pinch: tips of fingers and thumb stand on the table beside it, then close. Its place in the wrist's
+#: frame (m); pitch and roll (rad); the postures (rad).
 _STICK_PLACE = np.array([0.024, -0.052, 0.126])
 _STICK_EULER = (0.29, 0.03)
 _STRADDLE = {f"{finger}J2": 0.21 for finger in _FINGERS} | {f"{finger}J1": 0.61 for finger in _FINGERS}
