@@ -34,9 +34,8 @@ def evaluate(
         str, typer.Option(help="The second skill: scripted, or a run of 'sleight train skill'.")
     ] = "scripted",
     held: Annotated[
-        str, typer.Option(help="File of 'sleight compose held collect' (default: the scripted expert makes some).")
-    ] = "",
-    held_states: Annotated[int, typer.Option(min=1, help="How many the scripted expert makes.")] = 128,
+        Path | None, typer.Option(help="File of 'sleight compose held collect' (default: runs/held/TASK.npz).")
+    ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; the paper's 8.")] = 8,
     rollouts: Annotated[int, typer.Option(min=1, help="Rollouts a seed; the paper's 32.")] = 32,
     first_seed: Annotated[int, typer.Option(min=0, help="The first of the seeds.")] = 1000,
@@ -51,6 +50,7 @@ def evaluate(
     """Play composed rollouts: success, preservation of both skills, and how the others failed (DexCompose 4)."""
     use_cores()
     from sleight_training.compose.residual.evaluate import evaluate_methods
+    from sleight_training.compose.residual.pair import default_held
 
     console = Console(stderr=True)
     rows = evaluate_methods(
@@ -61,8 +61,7 @@ def evaluate(
         stabiliser=stabiliser,
         residuals=residual or [],
         skill=skill,
-        held=held,
-        held_states=held_states,
+        held=held or default_held(first),
         seeds=range(first_seed, first_seed + seeds),
         rollouts=rollouts,
         alone=alone,

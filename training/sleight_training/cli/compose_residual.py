@@ -19,7 +19,7 @@ _Resume = Annotated[bool, typer.Option("--resume", help="Continue a run that was
 _Iterations = Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")]
 _Envs = Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")]
 _Held = Annotated[
-    str, typer.Option(help="File of 'sleight compose held collect' (default: the scripted expert makes some).")
+    Path | None, typer.Option(help="File of 'sleight compose held collect' (default: runs/held/TASK.npz).")
 ]
 
 
@@ -36,7 +36,7 @@ def first_residual(
         typer.Option(help="Preserved fingers, such as th,rf,lf; several times for several masks (default: 14 masks)."),
     ] = None,
     preset: _Preset = "cpu",
-    held: _Held = "",
+    held: _Held = None,
     seed: _Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/hold_<task>_<seed>).")] = None,
     resume: _Resume = False,
@@ -46,6 +46,7 @@ def first_residual(
     """Train the stabiliser: it keeps the object while the base moves and fingers leave (DexCompose B.1)."""
     use_cores()
     from sleight_training.compose.residual import training
+    from sleight_training.compose.residual.pair import default_held
 
     folder = out or Path("runs") / f"hold_{task}_{seed}"
     run = training.prepare_stabiliser(
@@ -57,7 +58,7 @@ def first_residual(
         iterations=iterations,
         num_envs=envs,
         resume=resume,
-        held=held,
+        held=held or default_held(task),
     )
     _train(folder, run, resume, "first", "held {:.0%}")
 
@@ -74,7 +75,7 @@ def second_residual(
     ] = "scripted",
     joint: Annotated[bool, typer.Option("--joint", help="Tune the stabiliser beside it, at a lower rate.")] = False,
     preset: _Preset = "cpu",
-    held: _Held = "",
+    held: _Held = None,
     seed: _Seed = 0,
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run (default: runs/pair_<first>_<second>_<method>_<seed>).")
@@ -87,6 +88,7 @@ def second_residual(
     use_cores()
     from sleight_training.compose.residual import training
     from sleight_training.compose.residual.methods import read_method
+    from sleight_training.compose.residual.pair import default_held
 
     folder = out or Path("runs") / f"pair_{first}_{second}_{method}_{seed}"
     run = training.prepare_second(
@@ -101,7 +103,7 @@ def second_residual(
         iterations=iterations,
         num_envs=envs,
         resume=resume,
-        held=held,
+        held=held or default_held(first),
         skill=skill,
         joint=joint,
     )

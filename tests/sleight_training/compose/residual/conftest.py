@@ -1,35 +1,43 @@
-"""Held states and residuals made by hand, for tests that need neither a grasp that holds nor a training."""
+"""Held states and residuals: one grasp that holds, and others made by hand where none needs to hold."""
 
 import numpy as np
 import pytest
 from sleight_sim.tasks.compose.config import task_config
-from sleight_sim.tasks.compose.make import compose_hand
-from sleight_sim.tasks.compose.variation import draw_world
-from sleight_training.compose.residual.held import HeldStates
+from sleight_sim.tasks.compose.make import make_compose_task
+from sleight_training.compose.held.collect import collect
+from sleight_training.compose.held.config import HeldConfig
+from sleight_training.compose.held.library import HeldLibrary, library_of, new_meta, write_library
+from sleight_training.compose.held.restore import palm_pose
 from sleight_training.compose.residual.policy import ResidualSpec
 
 
 @pytest.fixture(scope="session")
-def pretended() -> HeldStates:
-    """Balls beside a half closed hand."""
-    count, config = 3, task_config("GraspBall")
-    table = compose_hand(config)
-    rng = np.random.default_rng(0)
-    draws = tuple(draw_world(config, rng).thing for _ in range(count))
-    joints = np.tile(0.5 * (table.lower + table.upper), (count, 1))
-    unit = np.tile([1.0, 0.0, 0.0, 0.0], (count, 1))
-    down = np.tile([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0], (count, 1))
-    return HeldStates(
-        config.name,
-        draws,
-        np.arange(count),
-        joint_pos=joints,
-        wrist_pos=np.tile([0.0, 0.1, 0.9], (count, 1)),
-        wrist_quat=down,
-        object_pos=np.tile([0.0, 0.0, 0.85], (count, 1)),
-        object_quat=unit,
-        targets=joints[:, table.actuated_index],
-    )
+def held(tmp_path_factory) -> HeldLibrary:
+    """Two balls that the scripted expert holds."""
+    path = tmp_path_factory.mktemp("held") / "GraspBall.npz"
+    return collect(path, task_config("GraspBall"), HeldConfig(count=2, worlds=2), num_threads=1)
+
+
+@pytest.fixture(scope="session")
+def pretended_file(tmp_path_factory):
+    """Three balls in the air beside an open hand: nothing holds them, so that every episode ends soon."""
+    config, count = task_config("GraspBall"), 3
+    task = make_compose_task(config, count, num_threads=1)
+    task.reset()
+    every = np.arange(count)
+    there = task.observation.kinematics.grasp_center(task.sim.wrist_pos, task.sim.wrist_quat) - [0.0, 0.0, 0.06]
+    task.engine.set_object(every, there, task.sim.object_quat)
+    task.refresh()
+    pos, quat = palm_pose(task.observation.kinematics, task.sim)
+    draws = [world.draw.thing for world in task.engine.worlds if world.draw.thing]
+    meta = new_meta(config, "made by hand", HeldConfig(count=count, worlds=count), draws)
+    arrays = vars(task.engine.hand_object_state(every)) | {
+        "world": every, "targets": task.sent_targets, "twist": task.sent_twist, "hold": task.hold(),
+        "joint_pos": task.sim.joint_pos, "palm_pos": pos, "palm_quat": quat, "contact": np.zeros((count, 5)),
+    }  # fmt: skip
+    path = tmp_path_factory.mktemp("pretended") / "GraspBall.npz"
+    write_library(path, library_of(meta.model_copy(update={"complete": True}), arrays))
+    return path
 
 
 @pytest.fixture(scope="session")

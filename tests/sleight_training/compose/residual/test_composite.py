@@ -9,21 +9,13 @@ from sleight_training.compose.residual.bank import TransitionBank, play_step
 from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.evaluate import evaluate_pair
-from sleight_training.compose.residual.held import join_held, play_to_held
 from sleight_training.compose.residual.methods import Composition, Method
 from sleight_training.compose.residual.pair import make_holding_worlds
 from sleight_training.compose.residual.policy import ResidualPolicy
-from sleight_training.compose.residual.skills import skill_maker
 from sleight_training.compose.scripted import ScriptedSkill
+from sleight_training.compose.skills import scripted_skill
 
 MASK = ("rf", "lf", "th")
-
-
-@pytest.fixture(scope="module")
-def held():
-    states, rate = play_to_held("GraspBall", skill_maker("scripted", "GraspBall"), 2, num_envs=2, num_threads=1)
-    assert rate == 1.0
-    return states
 
 
 def make(held, num_envs=2, **options) -> CompositeTask:
@@ -39,7 +31,7 @@ def test_a_ball_is_kept_while_a_button_is_pressed(held):
         "PushButton",
         Composition("masks alone", stabiliser=False, second="none"),
         held=held,
-        make_second=skill_maker("scripted", "PushButton"),
+        skill=scripted_skill(),
         mask=MASK,
         seeds=(3,),
         rollouts=2,
@@ -52,7 +44,7 @@ def test_a_ball_is_kept_while_a_button_is_pressed(held):
 
 
 def test_methods_need_the_residuals_that_they_are_made_of(held, spec):
-    options = {"held": held, "make_second": skill_maker("scripted", "PushButton"), "mask": MASK, "seeds": (0,)}
+    options = {"held": held, "skill": scripted_skill(), "mask": MASK, "seeds": (0,)}
     with pytest.raises(SleightError, match="has a first residual"):
         evaluate_pair("GraspBall", "PushButton", Method.OURS_ZS, **options)
     other = ResidualPolicy.untrained(spec.model_copy(update={"kind": "first", "tasks": ("PickCan",)}))
@@ -63,11 +55,6 @@ def test_methods_need_the_residuals_that_they_are_made_of(held, spec):
     )
     with pytest.raises(SleightError, match="not trained with these fingers"):
         evaluate_pair("GraspBall", "PushButton", Method.OURS_ZS, stabiliser=elsewhere, **options)
-
-
-def test_no_held_states_are_refused():
-    with pytest.raises(SleightError, match="no held states"):
-        join_held([])
 
 
 def test_the_transition_opens_what_is_released_and_keeps_the_rest(held):

@@ -8,6 +8,7 @@ from hypothesis.extra.numpy import arrays
 from sleight_core.compose import Ownership
 from sleight_core.compose.ownership import WRIST_SIZE
 from sleight_sim.tasks.compose.config import task_config
+from sleight_training.compose.held.library import read_library
 from sleight_training.compose.residual.config import BoundConfig, RetentionConfig
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
 from sleight_training.compose.residual.pair import make_holding_worlds
@@ -18,12 +19,12 @@ MASKS = (("ff", "th"), ("rf", "lf", "th"), ("ff", "mf", "rf", "lf", "th"))
 
 
 @pytest.fixture(scope="module")
-def holding(pretended):
-    held = pretended
+def holding(pretended_file):
+    held = read_library(pretended_file)
     task, worlds = make_holding_worlds(task_config("GraspBall"), held, 3, num_threads=1)
     masks = tuple(Ownership(task.table, mask) for mask in MASKS)
     made = HoldingTask(task, held, worlds, masks, bounds=BoundConfig(), retention=RetentionConfig())
-    made.begin(np.arange(3), np.zeros((3, 3)), np.tile([1.0, 0, 0, 0], (3, 1)), (0.0, 0.0, 0.0))
+    made.begin(np.arange(3))
     made.mask_of[:] = np.arange(3)  # a different mask in each environment
     return made
 

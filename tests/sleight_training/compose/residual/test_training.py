@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sleight_core.errors import SleightError
-from sleight_training.compose.residual import skills, training
+from sleight_training.compose.residual import training
 from sleight_training.compose.residual.methods import Method
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.run import read_metrics
@@ -12,19 +12,11 @@ from sleight_training.run import read_metrics
 MASK = ("rf", "lf", "th")
 
 
-@pytest.fixture(autouse=True)
-def states_made_by_hand(monkeypatch, pretended):
-    # Nothing is held in them: every episode ends soon, which is what a loop must survive.
-    monkeypatch.setattr(training, "load_held", lambda *_, **__: pretended)
-
-
 @pytest.fixture(scope="module")
-def stabiliser(tmp_path_factory, pretended):
+def stabiliser(tmp_path_factory, pretended_file):
     folder = tmp_path_factory.mktemp("first")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "load_held", lambda *_, **__: pretended)
-        run = training.prepare_stabiliser(folder, "GraspBall", masks=[MASK], preset="smoke")
-        training.train_residual(folder, run)
+    run = training.prepare_stabiliser(folder, "GraspBall", held=pretended_file, masks=[MASK], preset="smoke")
+    training.train_residual(folder, run)
     return folder
 
 
@@ -39,11 +31,13 @@ def test_the_stabiliser_learns_on_its_own_motors(stabiliser):
 
 
 @pytest.mark.parametrize("joint", [False, True])
-def test_the_second_residual_trains_and_resumes(tmp_path, stabiliser, joint):
-    options = {"stabiliser": stabiliser, "mask": MASK, "preset": "smoke", "joint": joint}
+def test_the_second_residual_trains_and_resumes(tmp_path, stabiliser, pretended_file, joint):
+    options = {"held": pretended_file, "stabiliser": stabiliser, "mask": MASK, "preset": "smoke", "joint": joint}
     run = training.prepare_second(tmp_path, "GraspBall", "PushButton", iterations=2, **options)
     training.train_residual(tmp_path, run, report=lambda p: p.iteration == 1)
-    again = training.prepare_second(tmp_path, "GraspBall", "PushButton", resume=True, stabiliser=None)
+    again = training.prepare_second(
+        tmp_path, "GraspBall", "PushButton", resume=True, held=pretended_file, stabiliser=None
+    )
     assert again == run
     progress = training.train_residual(tmp_path, again, resume=True)
     assert progress.iteration == 2
@@ -55,21 +49,18 @@ def test_the_second_residual_trains_and_resumes(tmp_path, stabiliser, joint):
     assert (tmp_path / training.TUNED_FILE).exists() == joint
 
 
-def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path, stabiliser):
-    folder = tmp_path / "run"
+def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path, stabiliser, pretended_file):
+    folder, held = tmp_path / "run", {"held": pretended_file}
     with pytest.raises(SleightError, match="has no second residual"):
-        training.prepare_second(folder, "GraspBall", "PushButton", stabiliser=stabiliser, method=Method.OURS_ZS)
+        training.prepare_second(folder, "GraspBall", "PushButton", **held, stabiliser=stabiliser, method=Method.OURS_ZS)
     with pytest.raises(SleightError, match="has a first residual"):
-        training.prepare_second(folder, "GraspBall", "PushButton", stabiliser=None, mask=MASK)
+        training.prepare_second(folder, "GraspBall", "PushButton", **held, stabiliser=None, mask=MASK)
     with pytest.raises(SleightError, match="not trained for GraspBall with"):
-        training.prepare_second(folder, "GraspBall", "PushButton", stabiliser=stabiliser, mask=("ff", "th"))
+        training.prepare_second(folder, "GraspBall", "PushButton", **held, stabiliser=stabiliser, mask=("ff", "th"))
     with pytest.raises(SleightError, match="holds something"):
-        training.prepare_stabiliser(folder, "PushButton")
+        training.prepare_stabiliser(folder, "PushButton", **held)
     with pytest.raises(SleightError, match="no finger"):
-        training.prepare_stabiliser(folder, "GraspBall", masks=[("toe",)])
+        training.prepare_stabiliser(folder, "GraspBall", **held, masks=[("toe",)])
+    with pytest.raises(SleightError, match="held states of another task"):
+        training.prepare_stabiliser(folder, "PickCan", **held)
     assert not folder.exists()
-
-
-def test_a_skill_of_another_task_is_refused(tmp_path):
-    with pytest.raises(SleightError, match="no such skill"):
-        skills.skill_maker(str(tmp_path / "nothing.safetensors"), "PushButton")

@@ -16,9 +16,9 @@ from sleight_sim.tasks.compose.make import make_worlds
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.variation import draw_starts
 
+from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.residual.config import CompositionConfig
-from sleight_training.compose.residual.held import HeldStates
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
 from sleight_training.compose.residual.paths import between
 from sleight_training.compose.residual.progress import interaction_progress
@@ -81,7 +81,7 @@ class CompositeTask(HoldingTask):
         self,
         task: ComposeTask,
         skill: Skill,
-        held: HeldStates,
+        held: HeldLibrary,
         worlds: Ids,
         mask: Ownership,
         config: CompositionConfig,
@@ -116,9 +116,8 @@ class CompositeTask(HoldingTask):
         """Start rollouts in environments ids (n,)."""
         task = self.task
         starts = draw_starts(task.config, np.zeros(len(ids)), task.rng)
-        for name in _STARTS:
-            getattr(task.starts, name)[ids] = getattr(starts, name)
-        self.begin(ids, starts.place_pos, starts.place_quat, self.config.place)
+        task.start(ids, starts)
+        self.begin(ids, self.config.place)
         self.done[ids] = False
         self._from[ids] = task.hold()[ids]
         opened = np.tile(task.table.posture("open")[task.table.actuated_index], (len(ids), 1))

@@ -12,16 +12,16 @@ from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 
+from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.horizon import play_episodes
 from sleight_training.compose.residual.bank import play_step
 from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
-from sleight_training.compose.residual.held import HeldStates, SkillMaker
 from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Tally
-from sleight_training.compose.residual.pair import check_pair, make_holding_worlds
+from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
 from sleight_training.compose.residual.policy import ResidualPolicy
-from sleight_training.compose.residual.skills import load_held, skill_maker
+from sleight_training.compose.skills import SkillSource, skill_source
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def evaluate_pair(
     second: str,
     method: Method | Composition,
     *,
-    held: HeldStates,
-    make_second: SkillMaker,
+    held: HeldLibrary,
+    skill: SkillSource,
     mask: tuple[str, ...] | None = None,
     stabiliser: ResidualPolicy | None = None,
     residual: ResidualPolicy | None = None,
@@ -88,7 +88,7 @@ def evaluate_pair(
         second: Name of the task that is done meanwhile.
         method: Which method.
         held: What rollouts start from.
-        make_second: Makes the second skill for a task's environments.
+        skill: The second skill.
         mask: Preserved fingers that were selected, for the methods that use them.
         stabiliser: The first residual, for the methods that have it.
         residual: The second residual, for the methods that have it.
@@ -106,8 +106,8 @@ def evaluate_pair(
     _, task_config = check_pair(first, second)
     chosen = METHODS[method] if isinstance(method, Method) else method
     ownership = method_mask(compose_hand(task_config), chosen, first, mask)
-    if held.task != first:
-        raise SleightError("held states of another task", value=held.task, remedy=f"collect those of {first}")
+    if held.task.name != first:
+        raise SleightError("held states of another task", value=held.task.name, remedy=f"collect those of {first}")
     stabiliser = _needed(stabiliser, chosen.stabiliser, "first", chosen, (first,), ownership.preserved)
     residual = _needed(residual, chosen.second != "none", "second", chosen, (first, second), ownership.preserved)
     scores = {}
@@ -115,7 +115,7 @@ def evaluate_pair(
         task, worlds = make_holding_worlds(task_config, held, rollouts, seed=seed, num_threads=num_threads)
         composite = CompositeTask(
             task,
-            make_second(task, seed),
+            skill.make(task, seed),
             held,
             worlds,
             ownership,
@@ -139,8 +139,7 @@ def evaluate_methods(
     stabiliser: Path | None,
     residuals: Sequence[Path],
     skill: str,
-    held: str,
-    held_states: int,
+    held: Path,
     seeds: Sequence[int],
     rollouts: int,
     alone: int,
@@ -155,9 +154,8 @@ def evaluate_methods(
         mask: Preserved fingers that were selected.
         stabiliser: The first residual's run or file.
         residuals: Second residuals' runs or files; each is for the methods that it fits.
-        skill: The second skill (see `skill_maker`).
-        held: File of held states (see `load_held`).
-        held_states: How many are made without a file.
+        skill: The second skill (see `skill_source`).
+        held: File of held states of the first skill.
         seeds: Of worlds, held states and starts.
         rollouts: A seed.
         alone: Episodes of the second skill alone; 0 leaves its preservation ratio out.
@@ -168,11 +166,11 @@ def evaluate_methods(
     """
     _, config = check_pair(first, second)
     chosen = [read_method(name) for name in methods]
-    make_second = skill_maker(skill, second)
+    source = skill_source(skill, second)
     first_policy = ResidualPolicy.load(stabiliser) if stabiliser else None
     second_policies = [ResidualPolicy.load(path) for path in residuals]
-    states = load_held(held, first, held_states)
-    rate = standalone_success(config, make_second, alone, seed=seeds[0]) if alone else None
+    states = held_of(held, first)
+    rate = standalone_success(config, source, alone, seed=seeds[0]) if alone else None
     rows = []
     for method in chosen:
         unmasked = METHODS[method].second == "unmasked"
@@ -182,7 +180,7 @@ def evaluate_methods(
             second,
             method,
             held=states,
-            make_second=make_second,
+            skill=source,
             mask=mask,
             stabiliser=first_policy,
             residual=_with_mask(fitting, METHODS[method], first, mask, config),
@@ -231,13 +229,13 @@ def play_rollouts(task: CompositeTask, stabiliser: ResidualPolicy | None, residu
 
 
 def standalone_success(
-    config: ComposeTaskConfig, make_skill: SkillMaker, episodes: int, *, seed: int = 0, num_threads: int = 0
+    config: ComposeTaskConfig, skill: SkillSource, episodes: int, *, seed: int = 0, num_threads: int = 0
 ) -> float:
     """Success rate of a skill alone, the reference of the preservation ratios (Fig. 3)."""
     succeeded = 0
     for first in range(0, episodes, 32):
         task = make_compose_task(config, min(32, episodes - first), seed=seed + first, num_threads=num_threads)
-        succeeded += int((play_episodes(make_skill(task, seed + first), task) > 0).sum())
+        succeeded += int((play_episodes(skill.make(task, seed + first), task) > 0).sum())
     return succeeded / episodes
 
 
