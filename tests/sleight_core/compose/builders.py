@@ -54,7 +54,7 @@ def sampler(observation: int, centre: np.ndarray = REST, *, horizon: int = HORIZ
     inits = [
         numpy_helper.from_array(mean, "mean"),
         numpy_helper.from_array(centre.astype(np.float32), "centre"),
-        numpy_helper.from_array(np.float32(noise), "scale"),
+        numpy_helper.from_array(np.array(noise, np.float32), "scale"),
         numpy_helper.from_array(np.array([1, 2 * observation], np.int64), "flat"),
         numpy_helper.from_array(np.array([1, 1, A], np.int64), "row"),
     ]
@@ -80,8 +80,11 @@ def residual(observation: int, bias: np.ndarray | float = 0.0, *, gain: float = 
 
 
 def _model(nodes, inits, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
-    infos = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in d.items()] for d in (inputs, outputs)]
-    graph = helper.make_graph(nodes, "toy", *infos, inits)
+    ins, outs = (
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in tensors.items()]
+        for tensors in (inputs, outputs)
+    )
+    graph = helper.make_graph(nodes, "toy", ins, outs, inits)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.checker.check_model(model)
     return model.SerializeToString()

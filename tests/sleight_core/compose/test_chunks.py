@@ -25,6 +25,13 @@ def runner(sampler=counting, shape=SHAPE):
     return ChunkRunner(sampler, shape, slow, clock), slow, clock
 
 
+def when(chunks, observation, **options) -> float:
+    """The moment that an action is of; there must be one."""
+    action = chunks.act(np.full(3, float(observation)), **options)
+    assert action is not None
+    return float(action[0])
+
+
 def play(chunks, slow, steps, *, finish=lambda step: True, due=True):
     """Act once a step, the observation being the step's number; what came, None for no action."""
     out = []
@@ -49,8 +56,7 @@ def test_a_late_chunk_stops_the_plan_and_goes_on_where_it_stood():
     chunks, slow, clock = runner()
     chunks.act(np.zeros(3), due=False)
     slow.finish()
-    seen = [chunks.act(np.full(3, float(i))) for i in range(4)]
-    assert [float(a[0]) for a in seen] == [0, 1, 2, 3]
+    assert [when(chunks, i) for i in range(4)] == [0, 1, 2, 3]
     assert len(slow.jobs) == 1 and chunks.counts.late == 0
     for _ in range(3):
         clock.now += 1 / 30
@@ -59,7 +65,7 @@ def test_a_late_chunk_stops_the_plan_and_goes_on_where_it_stood():
     clock.now += 0.01
     slow.finish()
     # It was asked for two actions before the hand stopped, at observation 2: its third action is the next one.
-    assert float(chunks.act(np.full(3, 4.0))[0]) == 4.0
+    assert when(chunks, 4.0) == 4.0
     assert chunks.waiting == 0 and chunks.counts.margin == pytest.approx(-(2 / 30 + 0.01))
     assert chunks.counts.seconds == pytest.approx(3 / 30 + 0.01)
 
@@ -76,7 +82,7 @@ def test_a_chunk_after_more_than_a_horizon_is_thrown_away_and_another_is_made():
     assert chunks.counts.discarded == 1 and len(slow.jobs) == 1
     slow.finish()
     # The new one is of now, and so begins at its beginning.
-    assert float(chunks.act(np.full(3, 50.0))[0]) == 50.0
+    assert when(chunks, 50.0) == 50.0
     assert chunks.counts.late == 1 and chunks.waiting == 0
 
 
@@ -87,7 +93,7 @@ def test_what_was_prepared_is_there_when_its_turn_comes():
         chunks.prepare(np.full(3, 7.0), ask=ask)
     assert len(slow.jobs) == 1
     slow.finish()
-    assert float(chunks.act(np.full(3, 7.0))[0]) == 7.0
+    assert when(chunks, 7.0) == 7.0
     assert chunks.counts.late == 0 and chunks.counts.planned == 1
 
 
@@ -106,7 +112,7 @@ def test_a_chunk_of_before_is_never_used():
     old[0].set_result((np.full((8, 2), 99.0, np.float32), 0.0))
     assert chunks.act(np.zeros(3), due=False) is None
     slow.finish()
-    assert float(chunks.act(np.zeros(3))[0]) == 0.0
+    assert when(chunks, 0) == 0.0
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,5 +1,7 @@
 """A composition tick by tick: stages, owners, references, residuals, late chunks."""
 
+import time
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +32,7 @@ from .robot import Robot, Slow
 
 FIRST, SECOND = OWNERSHIP.first, OWNERSHIP.second
 GRIP = REST.copy()
-GRIP[6:] = np.clip(0.6, HAND.lower, HAND.upper)
+GRIP[6:] = ACTION.couple(np.clip(0.6, HAND.lower, HAND.upper))
 AWAY = REST.copy()
 AWAY[:3] += [0.1, -0.1, 0.1]
 AWAY[6:] = np.clip(0.9, HAND.lower, HAND.upper)
@@ -74,8 +76,7 @@ def test_the_second_skill_takes_what_it_owns_and_nothing_else(robot):
         owners.append(out.owners)
         assert (out.command.joint_targets[0, KEPT] == hold[KEPT]).all()
         assert np.array_equal(out.mask, SECOND)
-    assert stages[:4] == ["hold"] * 3 + ["transition"] or stages[:5] == ["hold"] * 4 + ["transition"]
-    assert stages[-40:] == ["second"] * 40
+    assert stages == ["hold"] * 4 + ["transition"] * 16 + ["second"] * 40
     assert set(owners[0]) == {"GraspBall", "PushButton"}
     for name, owner in zip(owned_names(HAND), owners[0], strict=True):
         preserved = name in OWNERSHIP.joints("first")
@@ -159,6 +160,7 @@ def test_a_late_chunk_leaves_the_hand_where_it_is_and_says_so(bundle):
     assert out.late_for == pytest.approx(11 * PERIOD) and out.counts.late == 0
     assert robot.pos == pytest.approx(before[0], abs=1e-9) and robot.targets == pytest.approx(before[1])
     robot.executor.finish()
+    robot.run(2)
     ticks = []
     for _ in range(30):
         ticks.append(robot.tick())
@@ -277,16 +279,8 @@ def test_a_thread_of_its_own_plans_when_none_is_given(bundle):
     robot.policy = policy
     policy.engage("GraspBall", 3)
     out = robot.tick()
-    for _ in range(2000):
-        if not out.late:
-            break
-        threading_pause()
+    while out.late:
+        time.sleep(0.005)
         out = robot.tick()
     assert out.late == "" and out.counts.planned >= 1
     policy.close()
-
-
-def threading_pause():
-    import time
-
-    time.sleep(0.005)

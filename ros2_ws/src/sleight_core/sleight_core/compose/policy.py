@@ -180,6 +180,7 @@ class ComposedPolicy:
         self._squashed = np.zeros((1, self.action.size))
         self._residual = np.zeros((1, self.action.size))
         self._seen = np.zeros(0, np.float32)
+        self._stage = FIRST
         self._late = ""
         self._late_ticks = 0
 
@@ -213,7 +214,7 @@ class ComposedPolicy:
             residual=self._residual[0],
             observation=self._seen,
             mask=np.zeros(self.action.size, bool) if pair is None else pair.ownership.second,
-            stage=FIRST if pair is None else pair.stage,
+            stage=self._stage,
             skill=self._acting.section.name,
             owners=self._owners(),
             late=self._late,
@@ -241,7 +242,8 @@ class ComposedPolicy:
 
     def _compose(self, skill: _Skill, pair: PairRun, state: RobotState, sent_targets: Array, sent_twist: Array) -> None:
         """Decide the action of a composition (Eqs. 7 to 12)."""
-        acting = pair.stage == SECOND
+        self._stage = pair.stage
+        acting = self._stage == SECOND
         if acting:
             planned = self._plan(skill, state, due=True)
         else:
