@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+from abc import ABC
+from collections.abc import Sequence
+from typing import Protocol
+
 import numpy as np
 import torch
 from rsl_rl.env import VecEnv
-from sleight_sim.tasks.grasp.env import EpisodeResult, GraspTask
+from sleight_sim.tasks.grasp.env import GraspTask
 from tensordict import TensorDict
 
 
-class GraspVecEnv(VecEnv):
+class Ended(Protocol):
+    """Episodes that ended in one step: n environments, and whether each of the two things that are counted was so."""
+
+    @property
+    def ids(self) -> Sequence | np.ndarray: ...
+
+    @property
+    def held(self) -> np.ndarray: ...
+
+    @property
+    def ever(self) -> np.ndarray: ...
+
+
+class CountingVecEnv(VecEnv, ABC):
+    """An environment of the runner: one that keeps its ended episodes until the runner has counted them."""
+
+    ended: list[Ended]
+
+
+class GraspVecEnv(CountingVecEnv):
     """Adapts `GraspTask` (numpy) to rsl-rl (torch).
 
     Observation groups: "policy" (what the robot will have) and "critic" (privileged, for the value function only).
@@ -28,7 +51,7 @@ class GraspVecEnv(VecEnv):
         self.max_episode_length = task.config.episode_steps
         self.device = device
         self.reward_scale = reward_scale
-        self.ended: list[EpisodeResult] = []
+        self.ended: list[Ended] = []
         obs, critic = task.reset(random_progress=True)
         # The first episodes start late on purpose: their results say nothing about the policy.
         self._whole = np.zeros(self.num_envs, dtype=bool)
