@@ -79,6 +79,53 @@ def residual(observation: int, bias: np.ndarray | float = 0.0, *, gain: float = 
     return _model(nodes, inits, {"obs": [1, observation]}, {"residual": [1, A]})
 
 
+def slow_sampler(observation: int, centre: np.ndarray = REST, *, turns: int, size: int = 256) -> bytes:
+    """A sampler that multiplies matrices `turns` times before it says what `sampler` says."""
+    body = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["kept", "square"], ["next"]),
+            helper.make_node("Identity", ["go"], ["go_on"]),
+        ],
+        "turn",
+        [
+            helper.make_tensor_value_info("turn_number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("kept", TensorProto.FLOAT, [size, size]),
+        ],
+        [
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("next", TensorProto.FLOAT, [size, size]),
+        ],
+    )
+    inits = [
+        numpy_helper.from_array(np.array(turns, np.int64), "turns"),
+        numpy_helper.from_array(np.array(True), "yes"),
+        numpy_helper.from_array(np.eye(size, dtype=np.float32), "square"),
+        numpy_helper.from_array(np.zeros((size, size), np.float32), "begin"),
+        numpy_helper.from_array(np.zeros((size, A), np.float32), "narrow"),
+        numpy_helper.from_array(centre.astype(np.float32), "centre"),
+        numpy_helper.from_array(np.zeros((2 * observation, A), np.float32), "mean"),
+        numpy_helper.from_array(np.array([1, 2 * observation], np.int64), "flat"),
+        numpy_helper.from_array(np.array([1, 1, A], np.int64), "row"),
+        numpy_helper.from_array(np.array(0.0, np.float32), "scale"),
+        numpy_helper.from_array(np.array([0], np.int64), "axis"),
+    ]
+    nodes = [
+        helper.make_node("Loop", ["turns", "yes", "begin"], ["product"], body=body),
+        helper.make_node("MatMul", ["product", "narrow"], ["nothings"]),
+        helper.make_node("ReduceSum", ["nothings", "axis"], ["nothing"], keepdims=1),
+        helper.make_node("Reshape", ["history", "flat"], ["seen"]),
+        helper.make_node("MatMul", ["seen", "mean"], ["moved"]),
+        helper.make_node("Add", ["moved", "centre"], ["place"]),
+        helper.make_node("Add", ["place", "nothing"], ["one"]),
+        helper.make_node("Reshape", ["one", "row"], ["first"]),
+        helper.make_node("Mul", ["noise", "scale"], ["wobble"]),
+        helper.make_node("Add", ["first", "wobble"], ["actions"]),
+    ]
+    inputs = {"history": [1, 2, observation], "noise": [1, HORIZON, A]}
+    return _model(nodes, inits, inputs, {"actions": [1, HORIZON, A]})
+
+
 def _model(nodes, inits, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
     ins, outs = (
         [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in tensors.items()]
@@ -190,12 +237,21 @@ def graphs(composed: ComposedSkills, **made: bytes) -> dict[str, bytes]:
     return out | made
 
 
-def make(path: Path, composed: ComposedSkills | None = None, *, simulation: bool = False, **made: bytes) -> Path:
+def make(
+    path: Path,
+    composed: ComposedSkills | None = None,
+    *,
+    simulation: bool = False,
+    period: float = PERIOD,
+    count: int = 3,
+    **made: bytes,
+) -> Path:
     """Write a valid bundle of toy skills and return its folder.
 
     `made` are graphs by role, with underscores for dots: ``skill_GraspBall=...``.
     """
     composed = composed or composition()
     files = graphs(composed, **{role.replace("_", ".", 1): data for role, data in made.items()})
-    write_bundle(path, info(composed), files, golden(files), table=HAND, simulation=simulation)
+    about = info(composed, control=ControlSection(period=period, position_margin=0.01))
+    write_bundle(path, about, files, golden(files, count), table=HAND, simulation=simulation)
     return path

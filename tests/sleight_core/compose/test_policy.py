@@ -168,7 +168,7 @@ def test_a_late_chunk_leaves_the_hand_where_it_is_and_says_so(bundle):
             continue
         break
     assert ticks[-1].late.startswith("LATE_CHUNK: a chunk of 'GraspBall'") and ticks[-1].counts.late == 1
-    out = robot.run(30)
+    out = robot.run(16)
     # The wrist has come to the last action's place and rests there; targets stay.
     assert np.abs(out.command.wrist_twist).max() < 0.02
     assert np.array_equal(out.action, ticks[-1].action)

@@ -11,7 +11,8 @@ from sleight_core.bundle.composed import ACTIONS, HISTORY, NOISE, OBSERVATION, R
 from sleight_core.bundle.policy import make_session
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
-from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation import ObservationBuilder
+from sleight_core.observation.terms import Frame
 
 if TYPE_CHECKING:
     from sleight_core.bundle.loader import Bundle
@@ -54,13 +55,16 @@ class OnnxResidual:
         self._session = make_session(bundle.graphs[section.graph], f"graphs.{section.graph}")
         self._run(bundle.golden[f"{section.graph}.{OBSERVATION}"][:1])
 
-    def __call__(self, state: RobotState) -> Array:
+    def __call__(self, frame: Frame) -> Array:
         """The output (1, A) before squashing for one state.
+
+        Args:
+            frame: The state, with the composition's memory; shared by both residuals.
 
         Raises:
             SleightError: What it sees, or its answer, is not finite.
         """
-        seen = self.observation.compute(state)
+        seen = self.observation.compute(frame.state, frame)
         if not np.isfinite(seen).all():
             raise SleightError(f"the observation of '{self._role}' is not finite")
         out = self._run(seen)

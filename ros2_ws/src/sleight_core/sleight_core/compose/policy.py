@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sleight_core.action.spec import Command
-from sleight_core.bundle.composed import ComposedSkills, PairSection, SkillSection
+from sleight_core.bundle.composed import ComposedSkills, PairSection, ResidualSection, SkillSection
 from sleight_core.compose.action import ComposeAction, PoseCommand
 from sleight_core.compose.chunks import ChunkCounts, ChunkRunner, ChunkShape, Executor, Sampler, background
 from sleight_core.compose.graphs import OnnxResidual, OnnxSampler
@@ -24,8 +24,10 @@ from sleight_core.compose.ownership import WRIST, WRIST_SIZE
 from sleight_core.compose.stages import FIRST, SECOND, PairRun
 from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import BundleError, SleightError
-from sleight_core.hand import HandTable
+from sleight_core.hand import FingertipKinematics, HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation.residual_terms import hold_memory
+from sleight_core.observation.terms import Frame
 
 if TYPE_CHECKING:
     from sleight_core.bundle.loader import Bundle
@@ -111,6 +113,7 @@ class ComposedPolicy:
         self.period = bundle.manifest.control.period
         self.action = ComposeAction.from_parts(table, bundle.manifest.action)
         self._servo = WristServo(table, composition.wrist_gain)
+        self._kinematics = FingertipKinematics(table)
         self._own = None if executor is not None else background()
         executor = executor or self._own
         assert executor is not None
@@ -173,6 +176,7 @@ class ComposedPolicy:
         self._acting: _Skill | None = None
         self._next_pair: PairSection | None = None
         self._pair: PairRun | None = None
+        self._remembered: dict[str, Array] = {}
         self._ticks = 0
         self._nominal: Array | None = None
         self._last: Array | None = None
@@ -254,7 +258,7 @@ class ComposedPolicy:
         if moved:
             self._nominal = planned
         assert self._nominal is not None
-        seen = self._with_memory(pair, state, sent_targets, sent_twist)
+        seen = Frame(self._with_memory(pair, state, sent_targets, sent_twist), self._kinematics)
         first = self._ask(pair.section.first_residual, seen)
         # While a chunk is late the second skill's elements stay where they are, its correction included.
         if acting and moved:
@@ -283,10 +287,10 @@ class ComposedPolicy:
         self._seen = skill.observation.compute(replace(state, goal_pos=goal))[0]
         return self._seen
 
-    def _ask(self, section: Any, state: RobotState) -> Array:
+    def _ask(self, section: ResidualSection | None, frame: Frame) -> Array:
         if section is None:
             return np.zeros((1, self.action.size))
-        return np.asarray(self._networks[section.graph](state), dtype=np.float64)
+        return np.asarray(self._networks[section.graph](frame), dtype=np.float64)
 
     # The pair ------------------------------------------------------------------------------------------------------
 
@@ -309,6 +313,7 @@ class ComposedPolicy:
             joints = self.table.actuated_index
             hold = self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints]))
         self._pair = PairRun.begin(self.table, section, hold)
+        self._remembered = hold_memory(self.table, state, hold)
         self._nominal = hold
         self._late = ""
 
@@ -320,14 +325,13 @@ class ComposedPolicy:
         """The state with what residuals see of the composition itself."""
         joints = self.table.actuated_index
         assert self._nominal is not None
-        memory = {
+        memory = self._remembered | {
             "preserved": pair.ownership.first[None, WRIST_SIZE:],
             "fingers": pair.ownership.finger_mask[None].astype(np.float64),
             "targets": sent_targets[None],
             "base_action": sent_twist[None],
             "previous_residual": self._squashed,
             "phase": pair.phase,
-            "hold": pair.hold,
             "nominal": self._nominal,
             "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
         }
