@@ -243,6 +243,30 @@ def test_skills_see_the_simulator_only_where_that_is_allowed(tmp_path):
     assert len(robot.run(WAY + 2).observation) == 33
 
 
+def test_a_skill_acts_at_another_place_as_at_its_own(tmp_path):
+    """Moved by a place, it sees the same and does the same, there."""
+    place = np.array([0.1, 0.2, 0.0])
+    seen, actions = [], []
+    for where in (np.zeros(3), place):
+        skills = (skill("GraspBall", GRASP, place=tuple(where.tolist())), skill("PushButton", PUSH))
+        path = make(
+            tmp_path / str(len(seen)),
+            composition(skills=skills),
+            simulation=True,
+            skill_GraspBall=sampler(32, GRIP, gain=0.1),
+        )
+        robot = Robot(path, simulation=True)
+        robot.pos = robot.pos + where
+        robot.privileged["object_pos"] = robot.privileged["object_pos"] + where
+        robot.policy.engage("GraspBall", 1)
+        out = robot.run(20)
+        seen.append(out.observation)
+        actions.append(out.action)
+    assert seen[1] == pytest.approx(seen[0], abs=1e-6)
+    assert actions[1][:3] == pytest.approx(actions[0][:3] + place, abs=1e-6)
+    assert actions[1][3:] == pytest.approx(actions[0][3:], abs=1e-6)
+
+
 def test_what_is_not_there_cannot_be_engaged(robot, tmp_path):
     policy = robot.policy
     with pytest.raises(SleightError, match="no skill is engaged"):

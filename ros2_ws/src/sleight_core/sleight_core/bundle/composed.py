@@ -30,7 +30,9 @@ class SkillSection(Section):
         name: Its name, as goals of the Compose action say it.
         graph: Role of its graph.
         observation: Terms of one observation, in order.
-        goal: Where its object should go, task frame, m.
+        goal: Where its object should go, in the skill's own frame, m.
+        place: Origin of the skill's own frame in the task frame, m: a skill that was trained at one place of a table
+            acts at another one. What it sees, and where it wants the wrist, is relative to it; directions are the same.
         history: Latest observations that it sees.
         horizon: Actions in a chunk.
         execute: Actions of a chunk that are executed before the next chunk takes over.
@@ -41,6 +43,7 @@ class SkillSection(Section):
     graph: Name
     observation: tuple[TermSpec, ...] = Field(min_length=1)
     goal: Vec3 = (0.0, 0.0, 0.0)
+    place: Vec3 = (0.0, 0.0, 0.0)
     history: int = Field(ge=1, le=100)
     horizon: int = Field(ge=1, le=1000)
     execute: int = Field(ge=1)

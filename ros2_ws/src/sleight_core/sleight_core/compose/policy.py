@@ -280,11 +280,12 @@ class ComposedPolicy:
             self._late = f"{LATE_CHUNK}: {words} '{skill.section.name}' is not there yet"
             return None
         self._late = ""
-        return np.asarray(action, dtype=np.float64)[None]
+        planned = np.array(action, dtype=np.float64)[None]
+        planned[:, :3] += skill.section.place
+        return planned
 
     def _observe(self, skill: _Skill, state: RobotState) -> NDArray[np.float32]:
-        goal = np.array([skill.section.goal])
-        self._seen = skill.observation.compute(replace(state, goal_pos=goal))[0]
+        self._seen = skill.observation.compute(_seen_from(skill.section, state))[0]
         return self._seen
 
     def _ask(self, section: ResidualSection | None, frame: Frame) -> Array:
@@ -344,6 +345,23 @@ class ComposedPolicy:
         of = {"first": self._pair.section.first, "second": self._pair.section.second}
         own = self._pair.ownership
         return (*(of[own.joint_owners[name]] for name in names), of[own.wrist])
+
+
+def _seen_from(section: SkillSection, state: RobotState) -> RobotState:
+    """A state in a skill's own frame, with the skill's goal."""
+    place = np.array([section.place])
+    known = {
+        name: value - place if name in ("object_pos", "handle_pos") else value
+        for name, value in state.privileged.items()
+    }
+    return replace(
+        state,
+        wrist_pos=state.wrist_pos - place,
+        object_pos=state.object_pos - place,
+        object_cloud=None if state.object_cloud is None else state.object_cloud - place,
+        goal_pos=np.array([section.goal]),
+        privileged=known,
+    )
 
 
 def owned_names(table: HandTable) -> tuple[str, ...]:
