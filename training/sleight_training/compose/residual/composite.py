@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.action import PoseCommand
 from sleight_core.compose.ownership import Ownership
-from sleight_core.compose.paths import between
 from sleight_core.hand import HandTable
 from sleight_sim.tasks.compose.config import task_config
 from sleight_sim.tasks.compose.engine import Snapshot
@@ -21,6 +20,7 @@ from sleight_training.compose.residual.chunks import ChunkPlayer
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.held import HeldStates
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
+from sleight_training.compose.residual.paths import between
 from sleight_training.compose.residual.progress import interaction_progress
 from sleight_training.compose.skill import Skill
 
@@ -91,7 +91,9 @@ class CompositeTask(HoldingTask):
         seed: int = 0,
     ) -> None:
         bounds, retention = config.bounds, config.retention
-        super().__init__(task, held, worlds, (mask,), bounds=bounds, retention=retention, unmasked=unmasked, seed=seed)
+        super().__init__(
+            task, held, worlds, (mask,), bounds=bounds, retention=retention, unmasked=unmasked, seed=seed
+        )
         self.config = config
         self.player = ChunkPlayer(skill, task.num_envs)
         #: Actions of the transition stage.

@@ -10,7 +10,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from sleight_core.errors import SleightError
-from sleight_sim.tasks.compose.config import COMPOSITION_PLACE
 
 from sleight_training.ppo.config import PpoConfig
 
@@ -121,7 +120,7 @@ class CompositionConfig(_Config):
         retention, transition, bounds: See there.
     """
 
-    place: tuple[float, float, float] = COMPOSITION_PLACE
+    place: tuple[float, float, float] = (0.0, 0.22, 0.0)
     steps: int = Field(default=200, ge=1)
     retention: RetentionConfig = RetentionConfig()
     transition: TransitionConfig = TransitionConfig()
@@ -140,14 +139,7 @@ class ResidualPreset(_Config):
 # [own] Hidden layers, log-standard deviation, learning rate, epochs and minibatches: the text lost them. A wide first
 # exploration shakes a held object out of the hand, so it starts at exp(-1.5) of the bound.
 _NETWORK = {"hidden": (256, 128, 64), "obs_normalization": False, "init_std": 0.22, "gamma": 0.99, "lam": 0.95}
-_LEARNING = {
-    "learning_rate": 3e-4,
-    "epochs": 5,
-    "minibatches": 4,
-    "value_coef": 1.0,
-    "max_grad_norm": 1.0,
-    "burn_in": 5,
-}
+_LEARNING = {"learning_rate": 3e-4, "epochs": 5, "minibatches": 4, "value_coef": 1.0, "max_grad_norm": 1.0, "burn_in": 5}
 
 
 def _ppo(**figures: object) -> PpoConfig:

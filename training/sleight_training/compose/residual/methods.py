@@ -103,7 +103,5 @@ def method_mask(table: HandTable, method: Composition, first: str, selected: tup
             raise SleightError("no fixed mask for this task", value=first, remedy=f"there are {sorted(FAMILY_MASKS)}")
         return Ownership(table, FAMILY_MASKS[first])
     if not selected:
-        raise SleightError(
-            f"'{method.title}' needs a finger mask", remedy="name the preserved fingers, such as th,rf,lf"
-        )
+        raise SleightError(f"'{method.title}' needs a finger mask", remedy="name the preserved fingers, such as th,rf,lf")
     return Ownership(table, selected)

@@ -56,7 +56,9 @@ def make_holding_worlds(
     # Every object once before any of them again.
     chosen = np.concatenate([rng.permutation(usable) for _ in range(-(-count // len(usable)))])[:count]
     mechanism = config.mechanism is not None
-    draws = [WorldDraw(held.draws[world], draw_world(config, rng).mechanism if mechanism else None) for world in chosen]
+    draws = [
+        WorldDraw(held.draws[world], draw_world(config, rng).mechanism if mechanism else None) for world in chosen
+    ]
     worlds = [build_world(table, draw, config.timestep) for draw in draws]
     of = np.arange(num_envs) % count
     engine = ComposeEngine(table, [worlds[i] for i in of], substeps=config.substeps, num_threads=num_threads)
