@@ -14,12 +14,15 @@ action, as in the paper, and belong to their finger, but the motors of `decode` 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sleight_core.action import ActionPart
 from sleight_core.compose.ownership import WRIST_SIZE, element_mask, element_names, element_owners
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
@@ -98,6 +101,43 @@ class ComposeAction:
         euler = np.array([np.pi, MAX_PITCH, np.pi])
         self.lower = np.concatenate([low, -euler, table.lower])
         self.upper = np.concatenate([high, euler, table.upper])
+
+    @classmethod
+    def from_parts(cls, table: HandTable, parts: Sequence[ActionPart]) -> ComposeAction:
+        """The action that a manifest describes.
+
+        Raises:
+            SleightError: The parts are not what `parts` gives for this hand and a workspace.
+        """
+        if not parts or parts[0].rule != "pose":
+            raise SleightError(
+                "the action of composed skills begins with a wrist pose", value=[part.rule for part in parts]
+            )
+        low, high = parts[0].lower, parts[0].upper
+        action = cls(table, ((low[0], low[1], low[2]), (high[0], high[1], high[2])))
+        for index, (given, own) in enumerate(zip_longest(parts, action.parts)):
+            if given != own:
+                raise SleightError(
+                    f"part {index} of the action does not fit hand '{table.name}'",
+                    value=f"{given!r} instead of {own!r}",
+                    remedy="use the bundle with the hand it was trained for",
+                )
+        return action
+
+    @property
+    def parts(self) -> tuple[ActionPart, ...]:
+        """The action as a manifest describes it: the wrist's pose, then all finger joints."""
+        lower, upper = (tuple(map(float, limits)) for limits in (self.lower, self.upper))
+        return (
+            ActionPart(name="wrist_pose", rule="pose", lower=lower[:WRIST_SIZE], upper=upper[:WRIST_SIZE]),
+            ActionPart(
+                name="hand_joints",
+                rule="position",
+                joint_names=self.table.joint_names,
+                lower=lower[WRIST_SIZE:],
+                upper=upper[WRIST_SIZE:],
+            ),
+        )
 
     @property
     def size(self) -> int:
