@@ -1,6 +1,7 @@
 """What the residuals see: the same on numpy and torch, and nothing of fingers that are not the first skill's."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,17 +16,17 @@ B = 3
 
 @dataclass
 class State:
-    joint_pos: object
-    joint_vel: object
-    wrist_pos: object
-    wrist_quat: object
-    wrist_linvel: object
-    wrist_angvel: object
-    fingertip_wrench: object
-    object_pos: object
-    object_quat: object
-    object_linvel: object
-    object_angvel: object
+    joint_pos: Any
+    joint_vel: Any
+    wrist_pos: Any
+    wrist_quat: Any
+    wrist_linvel: Any
+    wrist_angvel: Any
+    fingertip_wrench: Any
+    object_pos: Any
+    object_quat: Any
+    object_linvel: Any
+    object_angvel: Any
 
 
 def random_state(seed=0) -> State:

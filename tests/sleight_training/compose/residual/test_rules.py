@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sleight_core.compose.paths import between
 from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import TASKS, task_config
 from sleight_sim.tasks.compose.make import compose_hand
@@ -11,7 +12,6 @@ from sleight_training.compose.residual.config import RewardConfig, residual_pres
 from sleight_training.compose.residual.methods import FAMILY_MASKS, METHODS, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Outcome, Tally, outcomes
 from sleight_training.compose.residual.pair import check_pair
-from sleight_training.compose.residual.paths import between
 from sleight_training.compose.residual.rewards import hold_reward, second_reward
 from sleight_training.compose.residual.training import useful_masks
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.action import PoseCommand
 from sleight_core.compose.ownership import Ownership
+from sleight_core.compose.paths import between
 from sleight_core.hand import HandTable
 from sleight_sim.tasks.compose.config import task_config
 from sleight_sim.tasks.compose.engine import Snapshot
@@ -20,7 +21,6 @@ from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
-from sleight_training.compose.residual.paths import between
 from sleight_training.compose.residual.progress import interaction_progress
 from sleight_training.compose.skill import Skill
 

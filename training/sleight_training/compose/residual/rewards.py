@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sleight_training.compose.residual.config import RewardConfig
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
 

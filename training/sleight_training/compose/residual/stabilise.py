@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.ownership import WRIST_SIZE, Ownership
+from sleight_core.compose.paths import between
 from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 
 from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.residual.config import CompositionConfig, DisturbanceConfig
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
-from sleight_training.compose.residual.paths import between
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -32,7 +32,7 @@ class ViaPoints:
         """Environments that need a new point."""
         return np.flatnonzero(self.time >= self.length)
 
-    def go(self, ids: Ids, to: Array, length: Array) -> None:
+    def go(self, ids: Ids, to: Array, length: Ids) -> None:
         """Head for `to` (n, size), there after `length` (n,) actions."""
         self.start[ids] = self.end[ids]
         self.end[ids] = to
