@@ -14,6 +14,7 @@ app = typer.Typer(help="States in which a retention skill has succeeded.", no_ar
 @app.command()
 def collect(
     task: Annotated[str, typer.Option(help="Retention task, such as GraspBall.")],
+    skill: Annotated[str, typer.Option(help="Who plays: scripted, or a run of 'sleight train skill'.")] = "scripted",
     out: Annotated[Path | None, typer.Option(help="File (default: runs/held/TASK.npz).")] = None,
     count: Annotated[int, typer.Option(min=1, help="Held states to find.")] = 4096,
     worlds: Annotated[int, typer.Option(min=1, help="Objects that they are of, at most.")] = 256,
@@ -21,12 +22,13 @@ def collect(
     resume: Annotated[bool, typer.Option("--resume", help="Continue a collection that was interrupted.")] = False,
     threads: Annotated[int, typer.Option(min=0, help="Physics threads; 0: one a core.")] = 0,
 ) -> None:
-    """Collect held states with the scripted expert (DexCompose B.3)."""
+    """Collect held states (DexCompose B.3)."""
     from sleight_sim.tasks.compose.config import task_config
 
     from sleight_training.cli.bar import TrainingBar
     from sleight_training.compose.held import collect as collecting
     from sleight_training.compose.held.config import HeldConfig
+    from sleight_training.compose.skills import skill_source
 
     console = Console(stderr=True)
     path = out or Path("runs") / "held" / f"{task}.npz"
@@ -38,7 +40,13 @@ def collect(
 
         try:
             library = collecting.collect(
-                path, task_config(task), config, resume=resume, report=report, num_threads=threads
+                path,
+                task_config(task),
+                config,
+                skill_source(skill, task),
+                resume=resume,
+                report=report,
+                num_threads=threads,
             )
         except KeyboardInterrupt:
             console.print("interrupted; the same command with --resume continues")

@@ -55,19 +55,22 @@ def test(
 @app.command()
 def use(
     task: Annotated[str, typer.Option(help="Interaction task, such as PushButton.")],
+    skill: Annotated[str, typer.Option(help="Who plays: scripted, or a run of 'sleight train skill'.")] = "scripted",
     out: Annotated[Path | None, typer.Option(help="File (default: results/compose/use_TASK.json).")] = None,
     episodes: Annotated[int, typer.Option(min=1, help="Episodes.")] = 64,
     seed: Annotated[int, typer.Option(min=0, help="Seed of worlds and starts.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Physics threads; 0: one a core.")] = 0,
 ) -> None:
-    """Measure which fingers an interaction skill uses, in rollouts of the scripted expert."""
+    """Measure which fingers an interaction skill uses, in its own rollouts."""
     from rich.table import Table
     from sleight_sim.tasks.compose.config import task_config
 
     from sleight_training.compose.masks.config import TaskAwareConfig, UseConfig
     from sleight_training.compose.masks.use import measure_use
+    from sleight_training.compose.skills import skill_source
 
-    found = measure_use(task_config(task), UseConfig(episodes=episodes, seed=seed), num_threads=threads)
+    config = UseConfig(episodes=episodes, seed=seed)
+    found = measure_use(task_config(task), config, skill_source(skill, task), num_threads=threads)
     found = found.model_copy(update=_stamp())
     path = out or Path("results") / "compose" / f"use_{task}.json"
     found.write(path)

@@ -15,7 +15,6 @@ from sleight_sim.engines import SimState
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 from sleight_sim.tasks.compose.engine import ComposeEngine
 from sleight_sim.tasks.compose.env import ComposeTask
-from sleight_sim.tasks.compose.experts import Variation
 from sleight_sim.tasks.compose.make import compose_hand, make_worlds
 from sleight_sim.tasks.compose.world import ComposeWorld
 
@@ -30,15 +29,9 @@ from sleight_training.compose.held.library import (
     write_library,
 )
 from sleight_training.compose.held.restore import palm_pose
-from sleight_training.compose.residual.chunks import ChunkPlayer
-from sleight_training.compose.scripted import ScriptedSkill
+from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.skill import Skill
-
-Ids = NDArray[np.int64]
-#: Makes the skill that acts in a task's environments, from a seed.
-SkillMaker = Callable[[ComposeTask, int], Skill]
-#: `source` of states that the scripted expert reached.
-SCRIPTED = "scripted"
+from sleight_training.compose.skills import SkillSource, scripted_skill
 
 
 @dataclass(frozen=True)
@@ -56,18 +49,12 @@ class Progress:
     seconds: float
 
 
-def scripted(task: ComposeTask, seed: int) -> Skill:
-    """The scripted expert with its usual variation, so that held states differ as demonstrations do."""
-    return ScriptedSkill(task, seed, Variation())
-
-
 def collect(
     path: Path,
     task: ComposeTaskConfig,
     config: HeldConfig,
-    make_skill: SkillMaker = scripted,
+    skill: SkillSource | None = None,
     *,
-    source: str = SCRIPTED,
     resume: bool = False,
     report: Callable[[Progress], None] = lambda progress: None,
     num_threads: int = 0,
@@ -81,8 +68,7 @@ def collect(
         path: The file.
         task: A retention task.
         config: Figures of the collection.
-        make_skill: Makes the skill.
-        source: Which skill that is; kept in the file.
+        skill: Which skill plays; None: the scripted expert.
         resume: Go on with an unfinished file; a finished one is returned as it is.
         report: Called after every round.
         num_threads: Threads; 0 for one a core.
@@ -93,9 +79,9 @@ def collect(
     """
     if task.object is None:
         raise SleightError("only retention tasks have held states", value=task.name, remedy="choose e.g. GraspBall")
-    begin = time.monotonic()
+    begin, skill = time.monotonic(), skill or scripted_skill()
     worlds = make_worlds(task, min(config.worlds, config.count), config.seed)
-    meta = new_meta(task, source, config, [world.draw.thing for world in worlds if world.draw.thing])
+    meta = new_meta(task, skill.name, config, [world.draw.thing for world in worlds if world.draw.thing])
     parts: list[dict[str, NDArray[Any]]] = []
     if path.exists():
         before = _continued(path, meta, resume)
@@ -111,7 +97,7 @@ def collect(
                 value=task.name,
                 remedy="check the skill's success",
             )
-        parts.append(_round(task, worlds, config, make_skill, meta.rounds, num_threads))
+        parts.append(_round(task, worlds, config, skill, meta.rounds, num_threads))
         rounds, played = meta.rounds + 1, meta.played + len(worlds)
         arrays = {name: rows[: config.count] for name, rows in join_states(parts).items()}
         parts = [arrays]
@@ -147,7 +133,7 @@ def _round(
     task_config: ComposeTaskConfig,
     worlds: list[ComposeWorld],
     config: HeldConfig,
-    make_skill: SkillMaker,
+    skill: SkillSource,
     number: int,
     num_threads: int,
 ) -> dict[str, NDArray[Any]]:
@@ -155,7 +141,7 @@ def _round(
     seed = config.seed + 1 + number
     engine = ComposeEngine(compose_hand(task_config), worlds, substeps=task_config.substeps, num_threads=num_threads)
     task = ComposeTask(engine, task_config, seed=seed)
-    hold = _play(task, make_skill(task, seed), config.settle)
+    hold = _play(task, skill.make(task, seed), config.settle)
     sim = task.sim
     palm_pos, palm_quat = palm_pose(task.observation.kinematics, sim)
     good = task.succeeded & task.reached() & ~task.engine.failed()
@@ -174,14 +160,14 @@ def _round(
 
 def _play(task: ComposeTask, skill: Skill, settle: int) -> NDArray[np.float64]:
     """Play until every episode has succeeded and stood still, or is over; returns the hold actions (B, 28)."""
-    player, every = ChunkPlayer(skill, task.num_envs), np.arange(task.num_envs)
+    player = RecedingHorizon(skill, task.num_envs)
     terms = task.reset()
-    player.reset(every)
+    player.reset(np.arange(task.num_envs))
     action, stood = task.hold(), np.zeros(task.num_envs, dtype=int)
     for _ in range(task.config.episode_steps + settle):
-        acting = np.flatnonzero(~task.succeeded)
-        if len(acting):
-            action[acting] = player.act(terms, acting)
+        if not task.succeeded.all():
+            acting = ~task.succeeded
+            action[acting] = player.act(player.observation(terms))[acting]
         before = task.succeeded.copy()
         terms = task.step(action).terms
         fresh = task.succeeded & ~before

@@ -108,6 +108,26 @@ class HeldLibrary:
         """The skill's task."""
         return self.meta.task
 
+    @property
+    def wrist_pos(self) -> Array:
+        """(N, 3) m, the hand's root in the task frame."""
+        return self.qpos[:, :3]
+
+    @property
+    def wrist_quat(self) -> Array:
+        """(N, 4) wxyz, task frame."""
+        return self.qpos[:, 3:7]
+
+    @property
+    def object_pos(self) -> Array:
+        """(N, 3) m, task frame."""
+        return self.qpos[:, -7:-4]
+
+    @property
+    def object_quat(self) -> Array:
+        """(N, 4) wxyz, task frame."""
+        return self.qpos[:, -4:]
+
     def state(self, rows: NDArray[np.integer]) -> HandObjectState:
         """Physics states of some rows (n,)."""
         return HandObjectState(self.qpos[rows], self.qvel[rows], self.ctrl[rows], self.warmstart[rows])

@@ -150,9 +150,9 @@ class TaskAwareSelector:
         best = max(range(len(request.release.candidates)), key=rank)
         row = request.release.candidates[best]
         served = sum(weights[finger] for finger in row.released)
+        low, _ = row.retention_ci
         reason = (
-            f"score {self.score(row, weights):.2f}: retention {row.retention:.1%} (at least "
-            f"{row.retention_ci[0]:.1%}), clean release {row.clean_release:.1%}, and {'+'.join(row.released)} do {served:.0%} of what fingers do "
-            f"in {request.second}"
+            f"score {self.score(row, weights):.2f}: retention {row.retention:.1%} (at least {low:.1%}), clean release "
+            f"{row.clean_release:.1%}; of what fingers do in {request.second}, {'+'.join(row.released)} do {served:.0%}"
         )
         return MaskChoice(best, request.release.mask(best), self.name, reason)

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
-from sleight_sim.tasks.compose.env import ComposeTask
 from sleight_sim.tasks.compose.make import make_compose_task
 
+from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.masks.config import UseConfig
 from sleight_training.compose.masks.diagnostics import FingerUse, UseReport
-from sleight_training.compose.residual.chunks import ChunkPlayer
-from sleight_training.compose.scripted import ScriptedSkill
-from sleight_training.compose.skill import Skill
-
-
-def steady(task: ComposeTask, seed: int) -> Skill:
-    """The scripted expert as it was written."""
-    return ScriptedSkill(task, seed)
+from sleight_training.compose.skills import SkillSource, scripted_skill
 
 
 def measure_use(
     config: ComposeTaskConfig,
     figures: UseConfig,
-    make_skill: Callable[[ComposeTask, int], Skill] = steady,
+    skill: SkillSource | None = None,
     *,
-    source: str = "scripted",
     num_threads: int = 0,
 ) -> UseReport:
     """Roll a skill out with the whole hand, and measure each finger up to the success.
@@ -35,8 +25,7 @@ def measure_use(
     Args:
         config: An interaction task.
         figures: How many episodes, and so on.
-        make_skill: Makes the skill, from a seed.
-        source: Which skill that is.
+        skill: Which skill plays; None: the scripted expert.
         num_threads: Threads; 0 for one a core.
 
     Raises:
@@ -45,15 +34,15 @@ def measure_use(
     if config.mechanism is None:
         raise SleightError("only interaction tasks use a mechanism", value=config.name, remedy="choose e.g. OpenDoor")
     task = make_compose_task(config, figures.episodes, seed=figures.seed, num_threads=num_threads)
-    terms, every = task.reset(), np.arange(task.num_envs)
-    player = ChunkPlayer(make_skill(task, figures.seed), task.num_envs)
-    player.reset(every)
+    skill, terms = skill or scripted_skill(), task.reset()
+    player = RecedingHorizon(skill.make(task, figures.seed), task.num_envs)
+    player.reset(np.arange(task.num_envs))
     force = np.zeros((task.num_envs, len(task.table.fingers)))
     touched = np.zeros(force.shape, dtype=bool)
     low, high = task.sim.joint_pos.copy(), task.sim.joint_pos.copy()
     for _ in range(config.episode_steps):
         running = ~task.succeeded[:, None]
-        terms = task.step(player.act(terms, every)).terms
+        terms = task.step(player.act(player.observation(terms))).terms
         now = task.engine.finger_contacts().mechanism
         force += np.where(running, now, 0.0)
         touched |= running & (now >= figures.force)
@@ -76,4 +65,4 @@ def measure_use(
                 motion=float(moved[joints].mean()),
             )
         )  # fmt: skip
-    return UseReport(task=config.name, source=source, config=figures, succeeded=len(good), fingers=tuple(uses))
+    return UseReport(task=config.name, source=skill.name, config=figures, succeeded=len(good), fingers=tuple(uses))
