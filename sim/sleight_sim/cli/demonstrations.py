@@ -40,14 +40,11 @@ def collect(
     from sleight_sim.tasks.compose.config import task_config
     from sleight_sim.tasks.compose.scripts import SCRIPTS
 
-    names = tasks or list(SCRIPTS)
-    if unscripted := [name for name in names if task_config(name).name not in SCRIPTS]:
-        raise SleightError(
-            "there is no scripted expert", value=unscripted, remedy=f"there are {sorted(SCRIPTS)}; or import recordings"
-        )
+    configs = [task_config(name) for name in tasks or SCRIPTS]
     console = Console(stderr=True)
     with _progress(console) as bar:
-        for name in names:
+        for config in configs:
+            name = config.name
             path = out / f"{name}.hdf5"
             row = bar.add_task(name, total=count)
             if path.exists():
@@ -55,7 +52,6 @@ def collect(
                 bar.update(row, completed=count)
                 console.print(f"{name}: {path} is there already", highlight=False)
                 continue
-            config = task_config(name)
 
             def report(found: int, row: int = row) -> None:
                 bar.update(row, completed=found)  # type: ignore[arg-type]  # rich's TaskID is an int

@@ -53,8 +53,7 @@ def test_the_commands(tmp_path):
     assert again.exit_code == 0 and "there already" in again.output
     other = CliRunner().invoke(app, [*arguments[:3], "3", *arguments[4:]])
     assert "expected 3 demonstrations of PushButton, found 2 of PushButton" in str(other.exception)
-    for task, words in (("PickStick", "no scripted expert"), ("PushDoorbell", "no such DexCompose task")):
-        assert words in str(CliRunner().invoke(app, ["collect", task]).exception)
+    assert "no such DexCompose task" in str(CliRunner().invoke(app, ["collect", "PushDoorbell"]).exception)
     result = CliRunner().invoke(app, ["check", str(path), "--threads", "1", "--json"])
     report = json.loads(result.output)[str(path)]
     assert result.exit_code == 0 and report["succeeded"] == report["episodes"] == 2 and report["deviation"] == 0.0

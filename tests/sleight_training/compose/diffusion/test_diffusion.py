@@ -198,7 +198,7 @@ def test_refusals(trained, demonstrations, tmp_path):
         ({"folder": trained}, "holds a run already"),
         ({"demonstrations": None}, "no task is named"),
         ({"task": "OpenDoor"}, "of another task: PushButton"),
-        ({"task": "PickStick", "demonstrations": None}, "no scripted expert"),
+        ({"task": "PushDoorbell"}, "no such DexCompose task"),
         ({"preset_name": "gpu"}, "unknown preset"),
         ({"demonstrations": tmp_path / "none.hdf5"}, "cannot be read"),
         ({"resume": True}, "no config.json"),
