@@ -1,26 +1,23 @@
-"""Held states and residuals: one grasp that holds, and others made by hand where none needs to hold."""
+"""Held states and residuals made by hand, where nothing needs to hold."""
+
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from sleight_sim.tasks.compose.config import task_config
-from sleight_sim.tasks.compose.make import make_compose_task
-from sleight_training.compose.held.collect import collect
-from sleight_training.compose.held.config import HeldConfig
-from sleight_training.compose.held.library import HeldLibrary, library_of, new_meta, write_library
-from sleight_training.compose.held.restore import palm_pose
-from sleight_training.compose.residual.policy import ResidualSpec
 
-
-@pytest.fixture(scope="session")
-def held(tmp_path_factory) -> HeldLibrary:
-    """Two balls that the scripted expert holds."""
-    path = tmp_path_factory.mktemp("held") / "GraspBall.npz"
-    return collect(path, task_config("GraspBall"), HeldConfig(count=2, worlds=2), num_threads=1)
+# The packages under test need the training and simulation extras.
+collect_ignore_glob = [] if find_spec("torch") and find_spec("mujoco") else ["test_*.py"]
 
 
 @pytest.fixture(scope="session")
 def pretended_file(tmp_path_factory):
     """Three balls in the air beside an open hand: nothing holds them, so that every episode ends soon."""
+    from sleight_sim.tasks.compose.config import task_config
+    from sleight_sim.tasks.compose.make import make_compose_task
+    from sleight_training.compose.held.config import HeldConfig
+    from sleight_training.compose.held.library import library_of, new_meta, write_library
+    from sleight_training.compose.held.restore import palm_pose
+
     config, count = task_config("GraspBall"), 3
     task = make_compose_task(config, count, num_threads=1)
     task.reset()
@@ -41,8 +38,10 @@ def pretended_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def spec() -> ResidualSpec:
+def spec():
     """A small second residual."""
+    from sleight_training.compose.residual.policy import ResidualSpec
+
     return ResidualSpec(
         kind="second",
         tasks=("GraspBall", "PushButton"),
