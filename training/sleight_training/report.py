@@ -76,7 +76,8 @@ def write_ppo_page(
         facts: Rows of the table: what is trained.
         made: Further rows: what made it.
         iterations: How many there will be.
-        held, ever: What the two counted shares of episodes mean.
+        held: What the first of the two counted shares of episodes means.
+        ever: What the second one means.
     """
     import matplotlib
 

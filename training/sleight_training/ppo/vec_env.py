@@ -17,13 +17,19 @@ class Ended(Protocol):
     """Episodes that ended in one step: n environments, and whether each of the two things that are counted was so."""
 
     @property
-    def ids(self) -> Sequence | np.ndarray: ...
+    def ids(self) -> Sequence | np.ndarray:
+        """(n,) environments."""
+        ...
 
     @property
-    def held(self) -> np.ndarray: ...
+    def held(self) -> np.ndarray:
+        """(n,) bool."""
+        ...
 
     @property
-    def ever(self) -> np.ndarray: ...
+    def ever(self) -> np.ndarray:
+        """(n,) bool."""
+        ...
 
 
 class CountingVecEnv(VecEnv, ABC):

@@ -1,4 +1,4 @@
-"""One pair of skills on one hand: held state, transition stage, second skill, residuals on top (DexCompose 3.3, 4.1)."""
+"""One pair of skills on one hand: held state, transition stage, second skill, residuals on top (DexCompose 3.3)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.action import PoseCommand
 from sleight_core.compose.ownership import Ownership
+from sleight_core.compose.paths import between
 from sleight_core.hand import HandTable
 from sleight_sim.tasks.compose.config import task_config
 from sleight_sim.tasks.compose.engine import Snapshot
@@ -16,11 +17,10 @@ from sleight_sim.tasks.compose.make import make_worlds
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.variation import draw_starts
 
-from sleight_training.compose.residual.chunks import ChunkPlayer
+from sleight_training.compose.held.library import HeldLibrary
+from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.residual.config import CompositionConfig
-from sleight_training.compose.residual.held import HeldStates
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
-from sleight_training.compose.residual.paths import between
 from sleight_training.compose.residual.progress import interaction_progress
 from sleight_training.compose.skill import Skill
 
@@ -81,7 +81,7 @@ class CompositeTask(HoldingTask):
         self,
         task: ComposeTask,
         skill: Skill,
-        held: HeldStates,
+        held: HeldLibrary,
         worlds: Ids,
         mask: Ownership,
         config: CompositionConfig,
@@ -91,11 +91,9 @@ class CompositeTask(HoldingTask):
         seed: int = 0,
     ) -> None:
         bounds, retention = config.bounds, config.retention
-        super().__init__(
-            task, held, worlds, (mask,), bounds=bounds, retention=retention, unmasked=unmasked, seed=seed
-        )
+        super().__init__(task, held, worlds, (mask,), bounds=bounds, retention=retention, unmasked=unmasked, seed=seed)
         self.config = config
-        self.player = ChunkPlayer(skill, task.num_envs)
+        self.player = RecedingHorizon(skill, task.num_envs)
         #: Actions of the transition stage.
         self.length = config.transition.length if transition else 0
         shape = (task.num_envs, task.action.size)
@@ -118,9 +116,8 @@ class CompositeTask(HoldingTask):
         """Start rollouts in environments ids (n,)."""
         task = self.task
         starts = draw_starts(task.config, np.zeros(len(ids)), task.rng)
-        for name in _STARTS:
-            getattr(task.starts, name)[ids] = getattr(starts, name)
-        self.begin(ids, starts.place_pos, starts.place_quat, self.config.place)
+        task.start(ids, starts)
+        self.begin(ids, self.config.place)
         self.done[ids] = False
         self._from[ids] = task.hold()[ids]
         opened = np.tile(task.table.posture("open")[task.table.actuated_index], (len(ids), 1))
@@ -133,7 +130,7 @@ class CompositeTask(HoldingTask):
         steps = max(self.config.transition.steps, 1)
         self.nominal[moving] = between(self._from[moving], self._to[moving], (self.count[moving] + 1) / steps)
         if len(acting):
-            self.nominal[acting] = self.player.act(self.task.observe(), acting)
+            self.nominal[acting] = self.player.act(self.player.observation(self.task.observe()), acting)
         return self.nominal
 
     def step(self, corrections: Corrections) -> CompositeStep:

@@ -139,7 +139,14 @@ class ResidualPreset(_Config):
 # [own] Hidden layers, log-standard deviation, learning rate, epochs and minibatches: the text lost them. A wide first
 # exploration shakes a held object out of the hand, so it starts at exp(-1.5) of the bound.
 _NETWORK = {"hidden": (256, 128, 64), "obs_normalization": False, "init_std": 0.22, "gamma": 0.99, "lam": 0.95}
-_LEARNING = {"learning_rate": 3e-4, "epochs": 5, "minibatches": 4, "value_coef": 1.0, "max_grad_norm": 1.0, "burn_in": 5}
+_LEARNING = {
+    "learning_rate": 3e-4,
+    "epochs": 5,
+    "minibatches": 4,
+    "value_coef": 1.0,
+    "max_grad_norm": 1.0,
+    "burn_in": 5,
+}
 
 
 def _ppo(**figures: object) -> PpoConfig:

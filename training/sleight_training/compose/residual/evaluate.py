@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,16 @@ from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 
+from sleight_training.compose.held.library import HeldLibrary
+from sleight_training.compose.horizon import play_episodes
 from sleight_training.compose.residual.bank import play_step
-from sleight_training.compose.residual.chunks import ChunkPlayer
 from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
-from sleight_training.compose.residual.held import HeldStates, SkillMaker
-from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask
+from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Tally
-from sleight_training.compose.residual.pair import check_pair, make_holding_worlds
+from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
 from sleight_training.compose.residual.policy import ResidualPolicy
+from sleight_training.compose.skills import SkillSource, skill_source
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ def evaluate_pair(
     second: str,
     method: Method | Composition,
     *,
-    held: HeldStates,
-    make_second: SkillMaker,
+    held: HeldLibrary,
+    skill: SkillSource,
     mask: tuple[str, ...] | None = None,
     stabiliser: ResidualPolicy | None = None,
     residual: ResidualPolicy | None = None,
@@ -82,10 +84,11 @@ def evaluate_pair(
     """Measure a pair.
 
     Args:
-        first, second: Names of the tasks.
+        first: Name of the task whose outcome is kept.
+        second: Name of the task that is done meanwhile.
         method: Which method.
         held: What rollouts start from.
-        make_second: Makes the second skill for a task's environments.
+        skill: The second skill.
         mask: Preserved fingers that were selected, for the methods that use them.
         stabiliser: The first residual, for the methods that have it.
         residual: The second residual, for the methods that have it.
@@ -103,8 +106,8 @@ def evaluate_pair(
     _, task_config = check_pair(first, second)
     chosen = METHODS[method] if isinstance(method, Method) else method
     ownership = method_mask(compose_hand(task_config), chosen, first, mask)
-    if held.task != first:
-        raise SleightError("held states of another task", value=held.task, remedy=f"collect those of {first}")
+    if held.task.name != first:
+        raise SleightError("held states of another task", value=held.task.name, remedy=f"collect those of {first}")
     stabiliser = _needed(stabiliser, chosen.stabiliser, "first", chosen, (first,), ownership.preserved)
     residual = _needed(residual, chosen.second != "none", "second", chosen, (first, second), ownership.preserved)
     scores = {}
@@ -112,7 +115,7 @@ def evaluate_pair(
         task, worlds = make_holding_worlds(task_config, held, rollouts, seed=seed, num_threads=num_threads)
         composite = CompositeTask(
             task,
-            make_second(task, seed),
+            skill.make(task, seed),
             held,
             worlds,
             ownership,
@@ -125,6 +128,83 @@ def evaluate_pair(
         if report:
             report(seed, scores[seed])
     return PairScore(first, second, chosen, ownership.preserved, scores, standalone)
+
+
+def evaluate_methods(
+    first: str,
+    second: str,
+    methods: Sequence[str],
+    *,
+    mask: tuple[str, ...] | None,
+    stabiliser: Path | None,
+    residuals: Sequence[Path],
+    skill: str,
+    held: Path,
+    seeds: Sequence[int],
+    rollouts: int,
+    alone: int,
+    notice: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """Measure a pair under several methods, from the same held states; a row (see `PairScore.row`) each.
+
+    Args:
+        first: Name of the task whose outcome is kept.
+        second: Name of the task that is done meanwhile.
+        methods: Names of the methods.
+        mask: Preserved fingers that were selected.
+        stabiliser: The first residual's run or file.
+        residuals: Second residuals' runs or files; each is for the methods that it fits.
+        skill: The second skill (see `skill_source`).
+        held: File of held states of the first skill.
+        seeds: Of worlds, held states and starts.
+        rollouts: A seed.
+        alone: Episodes of the second skill alone; 0 leaves its preservation ratio out.
+        notice: Told how it goes.
+
+    Raises:
+        SleightError: As `evaluate_pair`, or a file cannot be read.
+    """
+    _, config = check_pair(first, second)
+    chosen = [read_method(name) for name in methods]
+    source = skill_source(skill, second)
+    first_policy = ResidualPolicy.load(stabiliser) if stabiliser else None
+    second_policies = [ResidualPolicy.load(path) for path in residuals]
+    states = held_of(held, first)
+    rate = standalone_success(config, source, alone, seed=seeds[0]) if alone else None
+    rows = []
+    for method in chosen:
+        unmasked = METHODS[method].second == "unmasked"
+        fitting = [policy for policy in second_policies if policy.spec.unmasked == unmasked]
+        score = evaluate_pair(
+            first,
+            second,
+            method,
+            held=states,
+            skill=source,
+            mask=mask,
+            stabiliser=first_policy,
+            residual=_with_mask(fitting, METHODS[method], first, mask, config),
+            seeds=seeds,
+            rollouts=rollouts,
+            standalone=(None, rate),
+        )
+        rows.append(score.row())
+        notice(f"{score.method.title}: {score.total.success} of {score.total.episodes}")
+    return rows
+
+
+def _with_mask(
+    policies: list[ResidualPolicy],
+    method: Composition,
+    first: str,
+    mask: tuple[str, ...] | None,
+    config: ComposeTaskConfig,
+) -> ResidualPolicy | None:
+    """The residual that was trained with a method's mask; else any, which is then refused with the reason."""
+    if method.second == "none" or not policies:
+        return None
+    preserved = method_mask(compose_hand(config), method, first, mask).preserved
+    return next((policy for policy in policies if preserved in policy.spec.masks), policies[0])
 
 
 def play_rollouts(task: CompositeTask, stabiliser: ResidualPolicy | None, residual: ResidualPolicy | None) -> Tally:
@@ -149,21 +229,13 @@ def play_rollouts(task: CompositeTask, stabiliser: ResidualPolicy | None, residu
 
 
 def standalone_success(
-    config: ComposeTaskConfig, make_skill: SkillMaker, episodes: int, *, seed: int = 0, num_threads: int = 0
+    config: ComposeTaskConfig, skill: SkillSource, episodes: int, *, seed: int = 0, num_threads: int = 0
 ) -> float:
     """Success rate of a skill alone, the reference of the preservation ratios (Fig. 3)."""
     succeeded = 0
     for first in range(0, episodes, 32):
         task = make_compose_task(config, min(32, episodes - first), seed=seed + first, num_threads=num_threads)
-        player, every = ChunkPlayer(make_skill(task, seed + first), task.num_envs), np.arange(task.num_envs)
-        terms = task.reset()
-        player.reset(every)
-        for _ in range(config.episode_steps):
-            result = task.step(player.act(terms, every))
-            terms = result.terms
-            if result.succeeded.all():
-                break
-        succeeded += int(task.succeeded.sum())
+        succeeded += int((play_episodes(skill.make(task, seed + first), task) > 0).sum())
     return succeeded / episodes
 
 

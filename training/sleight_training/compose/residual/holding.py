@@ -12,11 +12,11 @@ from sleight_core.compose.ownership import WRIST_SIZE, Ownership
 from sleight_core.compose.residual import DualResidual
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
-from sleight_sim.engines import InitialState
 from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 
+from sleight_training.compose.held.library import HeldLibrary
+from sleight_training.compose.held.restore import restore
 from sleight_training.compose.residual.config import BoundConfig, RetentionConfig
-from sleight_training.compose.residual.held import HeldStates
 from sleight_training.compose.residual.retention import retained
 
 Array = NDArray[np.float64]
@@ -60,7 +60,7 @@ class HoldingTask:
     def __init__(
         self,
         task: ComposeTask,
-        held: HeldStates,
+        held: HeldLibrary,
         worlds: Ids,
         masks: tuple[Ownership, ...],
         *,
@@ -80,7 +80,7 @@ class HoldingTask:
         self.rng = np.random.default_rng(seed)
         self.features = ResidualFeatures(task.table)
         self._residuals = [DualResidual(mask, bound_vector(task.table, bounds, mask)) for mask in masks]
-        self._rows = [np.flatnonzero(held.world == world) for world in worlds]
+        self._rows = [held.rows_of(int(world)) for world in worlds]
         b = task.num_envs
         self.mask_of = np.zeros(b, dtype=int)
         self.count = np.zeros(b, dtype=int)
@@ -104,36 +104,23 @@ class HoldingTask:
         """(B, F) 1 for fingers that the first skill keeps."""
         return np.stack([mask.finger_mask for mask in self.masks])[self.mask_of].astype(np.float64)
 
-    def begin(self, ids: Ids, base_pos: Array, base_quat: Array, place: tuple[float, float, float]) -> None:
-        """Start episodes from held states, at rest.
+    def begin(self, ids: Ids, moved: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> None:
+        """Start episodes from held states, drawn among those of each environment's object; mechanisms stay.
 
         Args:
             ids: (n,) environments.
-            base_pos, base_quat: (n, 3) m, (n, 4): where their mechanisms are, if they have any.
-            place: What the held states are moved by (m).
+            moved: What the states are moved by (m, task frame).
         """
-        task, held = self.task, self.held
         rows = np.array([self.rng.choice(self._rows[i]) for i in ids], dtype=int)
-        initial = InitialState(
-            held.joint_pos[rows],
-            held.wrist_pos[rows] + place,
-            held.wrist_quat[rows],
-            held.object_pos[rows] + place,
-            held.object_quat[rows],
-        )
-        task.engine.reset_worlds(ids, initial, base_pos, base_quat)
-        task.sent_targets[ids] = held.targets[rows]
-        task.sent_twist[ids] = 0.0
-        task.step_count[ids] = task.streak[ids] = 0
-        task.succeeded[ids] = False
-        task.refresh()
+        restore(self.task, ids, self.held, rows, moved=moved)
         self.mask_of[ids] = self.rng.integers(len(self.masks), size=len(ids))
         self.count[ids] = 0
         self.alive[ids] = True
         self.squashed[ids] = 0.0
-        new = self.features.reference(task.sim, task.hold())
-        for name in ("action", "object_pos", "tip_distance"):
-            getattr(self.reference, name)[ids] = getattr(new, name)[ids]
+        new = self.features.reference(self.task.sim, self.task.hold())
+        self.reference.action[ids] = self.held.hold[rows]
+        self.reference.object_pos[ids] = new.object_pos[ids]
+        self.reference.tip_distance[ids] = new.tip_distance[ids]
 
     def apply(self, nominal: Array, corrections: Corrections) -> ComposeStep:
         """Advance one action.

@@ -84,6 +84,19 @@ METHODS: dict[Method, Composition] = {
 }
 
 
+def read_method(name: str) -> Method:
+    """Return a method by its name.
+
+    Raises:
+        SleightError: There is none.
+    """
+    try:
+        return Method(name)
+    except ValueError as error:
+        known = ", ".join(method.value for method in Method)
+        raise SleightError("unknown method", value=name, remedy=f"choose one of {known}") from error
+
+
 def method_mask(table: HandTable, method: Composition, first: str, selected: tuple[str, ...] | None) -> Ownership:
     """Who owns what under a method.
 
@@ -103,5 +116,7 @@ def method_mask(table: HandTable, method: Composition, first: str, selected: tup
             raise SleightError("no fixed mask for this task", value=first, remedy=f"there are {sorted(FAMILY_MASKS)}")
         return Ownership(table, FAMILY_MASKS[first])
     if not selected:
-        raise SleightError(f"'{method.title}' needs a finger mask", remedy="name the preserved fingers, such as th,rf,lf")
+        raise SleightError(
+            f"'{method.title}' needs a finger mask", remedy="name the preserved fingers, such as th,rf,lf"
+        )
     return Ownership(table, selected)

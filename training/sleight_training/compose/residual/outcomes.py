@@ -89,8 +89,8 @@ class Tally:
         """The figures by name.
 
         Args:
-            standalone: Success rates of both skills alone, for the preservation ratios (Fig. 3); None: not known. Rollouts
-                start where the first skill has succeeded, so the first ratio compares with 1 unless it is given.
+            standalone: Success rates of both skills alone, for the preservation ratios (Fig. 3); None: not known.
+                Rollouts start where the first skill has succeeded, so its ratio compares with 1 unless it is given.
         """
         n = max(self.episodes, 1)
         first, second = standalone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from sleight_core.errors import SleightError
@@ -12,7 +14,7 @@ from sleight_sim.tasks.compose.make import MAX_WORLDS, compose_hand
 from sleight_sim.tasks.compose.variation import WorldDraw, draw_world
 from sleight_sim.tasks.compose.world import build_world
 
-from sleight_training.compose.residual.held import HeldStates
+from sleight_training.compose.held.library import HeldLibrary, read_library
 
 Ids = NDArray[np.int64]
 
@@ -35,7 +37,7 @@ def check_pair(first: str, second: str) -> tuple[ComposeTaskConfig, ComposeTaskC
 
 
 def make_holding_worlds(
-    config: ComposeTaskConfig, held: HeldStates, num_envs: int, *, seed: int = 0, num_threads: int = 0
+    config: ComposeTaskConfig, held: HeldLibrary, num_envs: int, *, seed: int = 0, num_threads: int = 0
 ) -> tuple[ComposeTask, Ids]:
     """Make environments of a task that also hold the objects of held states.
 
@@ -51,15 +53,32 @@ def make_holding_worlds(
     """
     rng = np.random.default_rng(seed)
     table = compose_hand(config)
-    usable = held.usable
+    usable = np.unique(held.world)
     count = min(num_envs, MAX_WORLDS)
     # Every object once before any of them again.
     chosen = np.concatenate([rng.permutation(usable) for _ in range(-(-count // len(usable)))])[:count]
     mechanism = config.mechanism is not None
-    draws = [
-        WorldDraw(held.draws[world], draw_world(config, rng).mechanism if mechanism else None) for world in chosen
-    ]
+    draws = [WorldDraw(held.draws[world], draw_world(config, rng).mechanism if mechanism else None) for world in chosen]
     worlds = [build_world(table, draw, config.timestep) for draw in draws]
     of = np.arange(num_envs) % count
     engine = ComposeEngine(table, [worlds[i] for i in of], substeps=config.substeps, num_threads=num_threads)
     return ComposeTask(engine, config, seed=seed + 1), chosen[of]
+
+
+def held_of(path: Path | str, task: str) -> HeldLibrary:
+    """Read a task's held states.
+
+    Raises:
+        SleightError: The file is none, or of another task.
+    """
+    held = read_library(path)
+    if held.task.name != task:
+        raise SleightError(
+            "held states of another task", value=f"{path}: {held.task.name}", remedy=f"give some of {task}"
+        )
+    return held
+
+
+def default_held(task: str) -> Path:
+    """Where 'sleight compose held collect' puts a task's held states unless told otherwise."""
+    return Path("runs") / "held" / f"{task}.npz"

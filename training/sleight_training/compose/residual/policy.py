@@ -90,7 +90,7 @@ class ResidualPolicy:
         try:
             with safe_open(path, framework="pt") as file:
                 spec = ResidualSpec.model_validate(json.loads((file.metadata() or {})[_META]))
-                states = {name: file.get_tensor(name) for name in file.keys()}
+                states = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             policy = cls.untrained(spec)
             policy.network.load_state_dict(states)
         except (OSError, SafetensorError, KeyError, ValueError, ValidationError, RuntimeError) as error:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sleight_training.compose.residual.config import RewardConfig
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
 
 
@@ -48,7 +48,10 @@ def second_reward(
         progress: (B,) of the interaction now, 0 to 1.
         before: (B,) before the action.
         done: (B,) the interaction was done with this action.
-        lost, squashed, dropped, gamma: As in `hold_reward`.
+        lost: (B,) m of the object from its place in the palm.
+        squashed: (B, n) the residual, -1 to 1.
+        dropped: (B,) the object was lost with this action, and the episode ends.
+        gamma: PPO's discount.
     """
     hold = hold_reward(config, lost, squashed, dropped, gamma)
     return {

@@ -26,8 +26,7 @@ class ResidualRun(BaseModel):
         method: Which method or ablation the second residual is for.
         masks: Preserved fingers of each mask that it is trained on.
         skill: The second skill.
-        held: File of held states, or "" for states made by the scripted first skill.
-        held_states: How many of these are made.
+        held: File of held states that episodes start from.
         joint: The first residual is tuned beside the second.
         joint_rate: Its learning rate as a share of the second's [P B.2: lower; own: a tenth].
         preset: Name of the preset that it started from.
@@ -44,8 +43,7 @@ class ResidualRun(BaseModel):
     method: Method = Method.OURS
     masks: tuple[tuple[str, ...], ...]
     skill: str = "scripted"
-    held: str = ""
-    held_states: int = 128
+    held: str
     joint: bool = False
     joint_rate: float = 0.1
     preset: str
@@ -76,7 +74,8 @@ def begin_run(folder: Path, *, iterations: int | None, num_envs: int | None, **f
 
     Args:
         folder: The run's folder.
-        iterations, num_envs: Override the preset's.
+        iterations: Override the preset's.
+        num_envs: Override the preset's.
         fields: Of `ResidualRun`, without figures and provenance.
 
     Raises:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.ownership import WRIST_SIZE, Ownership
+from sleight_core.compose.paths import between
 from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 
+from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.residual.config import CompositionConfig, DisturbanceConfig
-from sleight_training.compose.residual.held import HeldStates
 from sleight_training.compose.residual.holding import Corrections, HoldingTask
-from sleight_training.compose.residual.paths import between
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -32,7 +32,7 @@ class ViaPoints:
         """Environments that need a new point."""
         return np.flatnonzero(self.time >= self.length)
 
-    def go(self, ids: Ids, to: Array, length: Array) -> None:
+    def go(self, ids: Ids, to: Array, length: Ids) -> None:
         """Head for `to` (n, size), there after `length` (n,) actions."""
         self.start[ids] = self.end[ids]
         self.end[ids] = to
@@ -63,7 +63,7 @@ class StabiliserTask(HoldingTask):
     def __init__(
         self,
         task: ComposeTask,
-        held: HeldStates,
+        held: HeldLibrary,
         worlds: Ids,
         masks: tuple[Ownership, ...],
         config: CompositionConfig,
@@ -86,8 +86,7 @@ class StabiliserTask(HoldingTask):
 
     def reset(self, ids: Ids) -> None:
         """Start episodes in environments ids (n,)."""
-        nowhere = np.zeros((len(ids), 3)), np.tile([1.0, 0.0, 0.0, 0.0], (len(ids), 1))
-        self.begin(ids, *nowhere, (0.0, 0.0, 0.0))
+        self.begin(ids)
         self._home[ids] = self.task.hold()[ids]
         self._wrist.begin(ids, self._home[ids])
         self._fingers.begin(ids, self._home[ids])

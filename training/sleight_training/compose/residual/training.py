@@ -17,16 +17,15 @@ from sleight_sim.tasks.compose.config import task_config
 from sleight_sim.tasks.compose.make import compose_hand
 
 from sleight_training.compose.residual.composite import CompositeTask, second_term_sizes
-from sleight_training.compose.residual.held import HeldStates, play_to_held
 from sleight_training.compose.residual.holding import bound_vector
 from sleight_training.compose.residual.methods import METHODS, Method, method_mask
 from sleight_training.compose.residual.network import FIRST, SECOND, TwoResiduals, ppo_settings
-from sleight_training.compose.residual.pair import check_pair, make_holding_worlds
+from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
 from sleight_training.compose.residual.policy import POLICY, ResidualPolicy, ResidualSpec
 from sleight_training.compose.residual.run import ResidualRun, begin_run, read_residual_run, write_page
-from sleight_training.compose.residual.skills import SCRIPTED, skill_maker
 from sleight_training.compose.residual.stabilise import StabiliserTask
 from sleight_training.compose.residual.vec_env import SecondVecEnv, StabiliserVecEnv
+from sleight_training.compose.skills import skill_source
 from sleight_training.ppo.runner import PpoRunner, Progress, actor_state, read_checkpoint
 from sleight_training.ppo.session import Report, begin_session, learn_run
 
@@ -39,6 +38,7 @@ def prepare_stabiliser(
     folder: Path,
     first: str,
     *,
+    held: Path,
     preset: str = "cpu",
     masks: Sequence[Sequence[str]] = (),
     seed: int = 0,
@@ -52,12 +52,14 @@ def prepare_stabiliser(
     Args:
         folder: The run's folder.
         first: The first task.
+        held: File of its held states.
         preset: cpu, full or smoke.
         masks: Preserved fingers of each mask to train on; none: `useful_masks`.
         seed: Seed of networks, physics and starts.
-        iterations, num_envs: Override the preset's.
+        iterations: Override the preset's.
+        num_envs: Override the preset's.
         resume: Read the configuration instead.
-        more: Further fields of `ResidualRun`.
+        **more: Further fields of `ResidualRun`.
 
     Raises:
         SleightError: The task holds nothing, a mask is none, or the folder does not fit.
@@ -68,9 +70,10 @@ def prepare_stabiliser(
     if config.role != "retention":
         raise SleightError("a stabiliser is for a task that holds something", value=first, remedy="such as GraspBall")
     table = compose_hand(config)
+    held_of(held, first)  # refuse a wrong file before anything is written
     known = useful_masks(table) if not masks else [Ownership(table, tuple(mask)).preserved for mask in masks]
-    fields = {"kind": "first", "first": first, "masks": tuple(known), "preset": preset, "seed": seed, **more}
-    return begin_run(folder, iterations=iterations, num_envs=num_envs, **fields)
+    fields = {"kind": "first", "first": first, "held": str(held), "masks": tuple(known), **more}
+    return begin_run(folder, iterations=iterations, num_envs=num_envs, preset=preset, seed=seed, **fields)
 
 
 def prepare_second(
@@ -78,6 +81,7 @@ def prepare_second(
     first: str,
     second: str,
     *,
+    held: Path,
     stabiliser: Path | None,
     mask: Sequence[str] | None = None,
     method: Method = Method.OURS,
@@ -92,11 +96,18 @@ def prepare_second(
 
     Args:
         folder: The run's folder.
-        first, second: The tasks.
+        first: The task whose outcome is kept.
+        second: The task that is done meanwhile.
+        held: File of the first task's held states.
         stabiliser: The first residual's run or file, for methods that have one.
         mask: Preserved fingers that were selected, for methods that use them.
         method: Which method or ablation it is for.
-        preset, seed, iterations, num_envs, resume, more: As in `prepare_stabiliser`.
+        preset: cpu, full or smoke.
+        seed: Seed of networks, physics and starts.
+        iterations: Override the preset's.
+        num_envs: Override the preset's.
+        resume: Read the configuration instead.
+        **more: Further fields of `ResidualRun`.
 
     Raises:
         SleightError: The tasks are no pair, the method has no second residual, or something does not fit it.
@@ -121,7 +132,9 @@ def prepare_second(
             )
     if more.get("joint") and frozen is None:
         raise SleightError(f"'{chosen.title}' has no first residual to tune", remedy="leave --joint out")
+    held_of(held, first)
     fields = {"kind": "second", "first": first, "second": second, "method": method, "masks": (preserved,)}
+    more["held"] = str(held)
     run = begin_run(folder, iterations=iterations, num_envs=num_envs, preset=preset, seed=seed, **fields, **more)
     if frozen is not None:
         frozen.save(folder / STABILISER_FILE)
@@ -148,7 +161,7 @@ def train_residual(folder: Path, run: ResidualRun, *, resume: bool = False, repo
 def build_stabiliser_runner(folder: Path, run: ResidualRun, session: int = 0) -> PpoRunner:
     """Build environments and learner of the first residual."""
     seed, figures, ppo = begin_session(run, session), run.figures, run.ppo
-    held = held_states(run)
+    held = held_of(run.held, run.first)
     task, worlds = make_holding_worlds(task_config(run.first), held, ppo.num_envs, seed=seed)
     masks = tuple(Ownership(task.table, mask) for mask in run.masks)
     holding = StabiliserTask(task, held, worlds, masks, figures.composition, figures.disturbance, seed=seed)
@@ -169,12 +182,12 @@ def build_second_runner(folder: Path, run: ResidualRun, session: int = 0) -> Ppo
     """Build environments and learner of the second residual."""
     seed, figures, ppo = begin_session(run, session), run.figures, run.ppo
     assert run.second is not None  # a run of this kind has one
-    held = held_states(run)
+    held = held_of(run.held, run.first)
     task, worlds = make_holding_worlds(task_config(run.second), held, ppo.num_envs, seed=seed)
     method = METHODS[run.method]
     composite = CompositeTask(
         task,
-        skill_maker(run.skill)(task, seed),
+        skill_source(run.skill, run.second).make(task, seed),
         held,
         worlds,
         Ownership(task.table, run.masks[0]),
@@ -251,16 +264,11 @@ def residual_spec(run: ResidualRun) -> ResidualSpec:
 
 
 def useful_masks(table: HandTable) -> list[tuple[str, ...]]:
-    """Masks that a stabiliser is trained on by default: the thumb with one or more fingers, and one or more released."""
+    """Masks that a stabiliser is trained on by default: the thumb with some fingers, and some released."""
     thumb = table.finger_names[-1]
     others = [name for name in table.finger_names if name != thumb]
     chosen = [subset for size in range(1, len(others)) for subset in combinations(others, size)]
     return [Ownership(table, (*subset, thumb)).preserved for subset in chosen]
-
-
-def held_states(run: ResidualRun) -> HeldStates:
-    """The held states that a run's episodes start from."""
-    return play_to_held(run.first, skill_maker(SCRIPTED), run.held_states, seed=run.seed)[0]
 
 
 def _tune_first(runner: PpoRunner, stabiliser: ResidualPolicy, rate: float) -> None:

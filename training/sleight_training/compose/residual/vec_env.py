@@ -78,7 +78,7 @@ class _ResidualVecEnv(CountingVecEnv):
         return self._obs
 
     def _result(
-        self, parts: dict[str, Array], over: NDArray[np.bool_], timeout: NDArray[np.bool_]
+        self, parts: dict[str, NDArray[np.floating]], over: NDArray[np.bool_], timeout: NDArray[np.bool_]
     ) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict]:
         total = np.nan_to_num(sum(parts.values()), nan=0.0, posinf=0.0, neginf=0.0)
         reward = torch.as_tensor(total * self.reward_scale, dtype=torch.float32)
