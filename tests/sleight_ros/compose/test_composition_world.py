@@ -27,7 +27,7 @@ def test_object_and_mechanism_lie_on_one_table(second, joints):
     for _ in range(60):
         world.step()
     seen = world.privileged()
-    assert world.finite and seen["mechanism_joints"] == pytest.approx(np.zeros(len(joints)), abs=2e-3)
+    assert world.finite and seen["mechanism_joints"] == pytest.approx(np.zeros(len(joints)), abs=5e-3)
     assert seen["object_pos"][:2] == pytest.approx(COMPOSITION_PLACE[:2], abs=0.05)
     assert seen["handle_pos"][1] < 0.12 < seen["object_pos"][1]
     assert np.linalg.norm(seen["object_linvel"]) < 0.05

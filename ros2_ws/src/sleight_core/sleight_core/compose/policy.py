@@ -180,6 +180,7 @@ class ComposedPolicy:
         self._ticks = 0
         self._nominal: Array | None = None
         self._last: Array | None = None
+        self._pose: PoseCommand | None = None
         self._second_output = np.zeros((1, self.action.size))
         self._squashed = np.zeros((1, self.action.size))
         self._residual = np.zeros((1, self.action.size))
@@ -209,7 +210,9 @@ class ComposedPolicy:
         self._ticks += 1
         self._late_ticks = self._late_ticks + 1 if self._late else 0
         assert self._last is not None
-        pose = self.action.decode(self._last)
+        if acts or self._pose is None:
+            self._pose = self.action.decode(self._last)
+        pose = self._pose
         twist = self._servo.twist(pose.wrist_pos, pose.wrist_quat, state.wrist_pos, state.wrist_quat)
         pair = self._pair
         return ComposedTick(
@@ -231,14 +234,13 @@ class ComposedPolicy:
 
     def _decide(self, skill: _Skill, state: RobotState, sent_targets: Array, sent_twist: Array) -> None:
         """Decide the action of the next ticks."""
-        here = self._here(state, sent_targets)
         if self._next_pair is not None:
-            self._begin_pair(self._next_pair, here, state)
+            self._begin_pair(self._next_pair, self._here(state, sent_targets), state)
             self._next_pair = None
         if self._pair is None:
             planned = self._plan(skill, state, due=False)
             if planned is None:
-                planned = here if self._nominal is None else self._nominal
+                planned = self._here(state, sent_targets) if self._nominal is None else self._nominal
             self._nominal = planned
             self._last = self.action.clip(planned)
             return

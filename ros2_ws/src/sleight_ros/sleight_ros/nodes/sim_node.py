@@ -65,9 +65,7 @@ class SimNode(SleightNode):
         self.text("hand", "shadow", "Hand table.")
         self.text("task_frame", "world", "Name of the task frame.")
         self.texts("objects", ["household:demo"], "Objects or sets of objects that sim/reset can name.")
-        self.texts(
-            "composition", [], "Instead of objects: a DexCompose task of an object, and one of a mechanism."
-        )
+        self.texts("composition", [], "Instead of objects: a DexCompose task of an object, and one of a mechanism.")
         self.flag(
             "true_estimates", False, "Publish the object's true place as object/estimate: where no perception runs."
         )

@@ -10,12 +10,23 @@ from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation.compose_terms import MECHANISM_JOINTS
 from sleight_core.rotations import quat_rotate
-from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, ComposeTaskConfig, RetentionSuccess, task_config
+from sleight_sim.tasks.compose.config import (
+    COMPOSITION_PLACE,
+    ComposeTaskConfig,
+    InteractionSuccess,
+    RetentionSuccess,
+    task_config,
+)
+from sleight_sim.tasks.compose.success import interaction_reached
 from sleight_sim.tasks.compose.variation import WorldDraw, draw_starts, draw_world
 from sleight_sim.tasks.compose.world import ComposeWorld, build_world
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 from sleight_ros.simulation.world import World
+
+#: Height over its rest from which an object is off the table, m [own].
+LIFTED = 0.01
 
 
 @dataclass(frozen=True)
@@ -81,12 +92,34 @@ class CompositionWorld(World[Pair]):
         data.mocap_pos[0], data.mocap_quat[0] = base_start.place_pos[0], base_start.place_quat[0]
         for link in self._made.mechanism.links:
             data.qpos[model.joint(link.name).qposadr[0]] = link.start
+        self._together = False
         joints = self.table.posture("open")
         self.place(
             (object_start.wrist_pos[0] + COMPOSITION_PLACE, object_start.wrist_quat[0]),
             (object_start.place_pos[0] + COMPOSITION_PLACE, object_start.place_quat[0]),
             np.clip(joints, self.table.lower, self.table.upper),
         )
+
+    def count(self) -> None:
+        """Take one control step into the episode's success."""
+        super().count()
+        mechanism, success = self._made.mechanism, self.thing.second.success
+        assert mechanism is not None and isinstance(success, InteractionSuccess)
+        lower, upper = (np.array([[getattr(link, end) for link in mechanism.links]]) for end in ("lower", "upper"))
+        now = self.privileged()[MECHANISM_JOINTS][None]
+        reached = bool(interaction_reached(success, self.joint_names, now, lower, upper)[0])
+        self._together |= reached and self._lifted
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the interaction was done while the object was off the table, and the object still is (appendix A)."""
+        return self._together and self._lifted
+
+    @property
+    def _lifted(self) -> bool:
+        assert self.thing.draw.thing is not None
+        rest = TABLE_HEIGHT + self.thing.draw.thing.rest_height
+        return bool(self.object_pose()[0][2] >= rest + LIFTED)
 
     def privileged(self) -> dict[str, np.ndarray]:
         """The object's pose and velocity, the handle's place and the mechanism's joints."""

@@ -183,7 +183,7 @@ class RealtimeWorld(threading.Thread):
                 self._step += 1
                 world.count()
                 if self._step >= self._episode_steps:
-                    self._result = bool(world.metrics.held[0])
+                    self._result = world.succeeded
             done = self._result is not None
             state = EpisodeState(
                 self._episode, self._step, pos, quat, world.thing.name, done, bool(self._result), world.privileged()

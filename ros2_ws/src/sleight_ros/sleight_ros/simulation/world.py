@@ -145,6 +145,11 @@ class World(ABC, Generic[OneThing]):
         distance = np.array([np.linalg.norm(pos - self.goal)])
         self.metrics.update(distance, np.array([pos[2] - TABLE_HEIGHT]))
 
+    @property
+    def succeeded(self) -> bool:
+        """Whether the episode is a success, if it ends now."""
+        return bool(self.metrics.held[0])
+
     def read(self) -> RobotReading:
         """Copy what the robot's sensors say now."""
         q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
