@@ -24,7 +24,7 @@ from sleight_core.bundle.manifest import (
     TaskSection,
     TrainingSection,
 )
-from sleight_core.bundle.writer import write_bundle
+from sleight_core.bundle.writer import join_golden, write_bundle
 from sleight_core.compose import ComposeAction, Ownership
 from sleight_core.observation.compose_terms import skill_terms
 from sleight_core.observation.spec import TermSpec
@@ -142,18 +142,18 @@ def golden(graphs: dict[str, bytes], count: int = 3, seed: int = 0) -> dict[str,
     from onnx.reference import ReferenceEvaluator
 
     rng = np.random.default_rng(seed)
-    out: dict[str, np.ndarray] = {}
+    parts: dict[str, dict[str, np.ndarray]] = {}
     for role, data in graphs.items():
         model = onnx.load_from_string(data)
         evaluate = ReferenceEvaluator(model)
         shapes = {i.name: [d.dim_value or 1 for d in i.type.tensor_type.shape.dim] for i in model.graph.input}
         rows = [{n: rng.uniform(-1, 1, s).astype(np.float32) for n, s in shapes.items()} for _ in range(count)]
         answers: Any = [evaluate.run(None, row) for row in rows]
-        for name in shapes:
-            out[f"{role}.{name}"] = np.stack([row[name].ravel() for row in rows])
-        for i, node in enumerate(model.graph.output):
-            out[f"{role}.{node.name}"] = np.stack([answer[i].ravel() for answer in answers])
-    return out
+        parts[role] = {name: np.concatenate([row[name] for row in rows]) for name in shapes}
+        parts[role] |= {
+            node.name: np.concatenate([answer[i] for answer in answers]) for i, node in enumerate(model.graph.output)
+        }
+    return join_golden(parts)
 
 
 def skill(name: str, terms: dict[str, int] | None = None, **changes: Any) -> SkillSection:

@@ -29,8 +29,8 @@ from ...sleight_core.compose.builders import (
     skill,
     slow_sampler,
 )
-from ..rig import PERIOD, Rig
-from ..skills.test_skill_server import LIFTED, PATIENCE, Bench, Goal
+from ..rig import PERIOD
+from ..skills.test_skill_server import LIFTED, PATIENCE, Bench, Goal, PatientRig
 
 pytestmark = pytest.mark.serial
 
@@ -53,22 +53,10 @@ def toys(folder):
         count=1,
         skill_GraspBall=sampler(26, GRIP),
         skill_PushButton=sampler(26, AWAY),
-        skill_SlowPush=slow_sampler(26, AWAY, turns=int(60_000 * PERIOD)),
+        skill_SlowPush=slow_sampler(26, AWAY, turns=int(12_000 * PERIOD)),
         residual_first=residual(22, 0.5),
         residual_second=residual(22, -0.5),
     )
-
-
-class PatientRig(Rig):
-    """Its nodes forgive what a loaded machine does to their inputs, except for commands that do not come."""
-
-    def start_bridge(self, **parameters):
-        ages = {"joint_state_max_age": 2.0, "wrist_max_age": 2.0, "object_max_age": 5.0, "command_max_age": 1.0}
-        super().start_bridge(**ages, **parameters)
-
-    def start_policy(self, **parameters):
-        names = ("joints", "wrist", "wrenches", "object", "sent")
-        super().start_policy(**{f"{name}_max_age": 5.0 for name in names}, **parameters)
 
 
 @pytest.fixture(scope="module")
