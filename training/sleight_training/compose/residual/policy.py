@@ -49,29 +49,6 @@ class ResidualSpec(BaseModel):
     hidden: tuple[int, ...]
 
 
-class WholeResidual(nn.Module):
-    """A residual network with its output at its elements of the action, 0 elsewhere: the graph of a bundle.
-
-    Args:
-        spec: What it is.
-        network: (B, inputs) to (B, len(columns)).
-    """
-
-    where: torch.Tensor
-
-    def __init__(self, spec: ResidualSpec, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        # Elements without an output take the zero that is put behind the network's.
-        of = {column: i for i, column in enumerate(spec.columns)}
-        where = [of.get(element, len(spec.columns)) for element in range(len(spec.bounds))]
-        self.register_buffer("where", torch.tensor(where))
-
-    def forward(self, seen: torch.Tensor) -> torch.Tensor:
-        """Outputs before squashing (B, 28) for inputs (B, n)."""
-        return torch.nn.functional.pad(self.network(seen), (0, 1))[:, self.where]
-
-
 class ResidualPolicy:
     """A residual network that is asked with numpy arrays.
 
@@ -83,8 +60,6 @@ class ResidualPolicy:
     def __init__(self, spec: ResidualSpec, network: nn.Module) -> None:
         self.spec = spec
         self.network = network.eval()
-        #: What is exported: `network`, written to the whole action.
-        self.whole = WholeResidual(spec, self.network).eval()
 
     @classmethod
     def untrained(cls, spec: ResidualSpec) -> ResidualPolicy:
@@ -94,7 +69,8 @@ class ResidualPolicy:
     def __call__(self, joined: NDArray[np.floating]) -> NDArray[np.float64]:
         """Outputs before squashing (B, 28) for inputs (B, n) (see `ResidualFeatures.join`)."""
         with torch.inference_mode():
-            return self.whole(torch.from_numpy(np.asarray(joined, dtype=np.float32))).double().numpy()
+            out = self.network(torch.from_numpy(np.asarray(joined, dtype=np.float32))).double().numpy()
+        return scatter(out, self.spec.columns, len(self.spec.bounds))
 
     def save(self, path: Path) -> None:
         """Write it, replacing the file at once."""
