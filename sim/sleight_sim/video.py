@@ -55,7 +55,12 @@ class OffscreenRenderer:
     """
 
     def __init__(
-        self, model: mujoco.MjModel, *, camera: str = "overview", width: int = WIDTH, height: int = HEIGHT
+        self,
+        model: mujoco.MjModel,
+        *,
+        camera: str | mujoco.MjvCamera = "overview",
+        width: int = WIDTH,
+        height: int = HEIGHT,
     ) -> None:
         if not os.environ.get("DISPLAY"):
             os.environ.setdefault("MUJOCO_GL", "egl")

@@ -46,9 +46,10 @@ class TrainingBar:
     ) -> None:
         self._bar.stop()
 
-    def show(self, completed: int, state: str, seconds: float) -> None:
-        """Show a state after `completed` iterations and `seconds` of learning."""
-        self._bar.update(self._task, completed=completed, state=state)
+    def show(self, completed: int, state: str, seconds: float, total: int | None = None) -> None:
+        """Show a state after `completed` iterations and `seconds` of learning; `total` replaces their number."""
+        self.total = self.total if total is None else total
+        self._bar.update(self._task, completed=completed, total=self.total, state=state)
         if self._plain and time.monotonic() - self._last > _EVERY:
             self._last = time.monotonic()
             self.console.print(f"{completed}/{self.total}  {state}  {seconds / 60:.1f} min", highlight=False)

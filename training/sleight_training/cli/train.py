@@ -14,6 +14,7 @@ from sleight_training.cli.steps import export_run, notice_on, progress_text
 from sleight_training.cli.train_codes import codes
 from sleight_training.cli.train_hyper import hyper
 from sleight_training.cli.train_keep import keep, restore
+from sleight_training.cli.train_skill import skill
 from sleight_training.cli.train_student import student
 from sleight_training.cores import use_cores
 
@@ -143,6 +144,7 @@ def base_object(objects: str | None, k: int | None, index: int | None, choice: P
 
 app.command()(codes)
 app.command()(hyper)
+app.command()(skill)
 app.command()(student)
 app.command()(keep)
 app.command()(restore)

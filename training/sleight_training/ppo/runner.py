@@ -20,7 +20,7 @@ from sleight_core.errors import SleightError
 
 from sleight_training.ppo.config import PpoConfig
 from sleight_training.ppo.ranks import Ranks
-from sleight_training.ppo.vec_env import GraspVecEnv
+from sleight_training.ppo.vec_env import CountingVecEnv
 
 #: The averaged actor in a checkpoint.
 AVERAGE = "average_actor_state_dict"
@@ -52,7 +52,7 @@ class Progress:
 
 
 class PpoRunner:
-    """Runs PPO on a grasp environment and keeps everything that is needed to go on after a kill.
+    """Runs PPO on an environment and keeps everything that is needed to go on after a kill.
 
     Args:
         env: The environment.
@@ -66,7 +66,7 @@ class PpoRunner:
 
     def __init__(
         self,
-        env: GraspVecEnv,
+        env: CountingVecEnv,
         config: PpoConfig,
         folder: Path,
         device: str = "cpu",

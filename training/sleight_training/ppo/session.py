@@ -4,19 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
+from sleight_training.ppo.config import PpoConfig
 from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
 from sleight_training.report import write_run_page
-from sleight_training.run import RunConfig
 
 Report = Callable[[Progress], bool | None]
 
 
-def begin_session(run: RunConfig, session: int, here: Ranks | None = None) -> int:
+class PpoRun(Protocol):
+    """What a session asks of a run's configuration."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        ...
+
+    @property
+    def ppo(self) -> PpoConfig:
+        """PPO's figures."""
+        ...
+
+
+def begin_session(run: PpoRun, session: int, here: Ranks | None = None) -> int:
     """Set torch up and return the seed of the environments.
 
     Args:
@@ -33,7 +48,13 @@ def begin_session(run: RunConfig, session: int, here: Ranks | None = None) -> in
 
 
 def learn_run(
-    folder: Path, run: RunConfig, build: Callable[[int], PpoRunner], *, resume: bool, report: Report | None
+    folder: Path,
+    run: PpoRun,
+    build: Callable[[int], PpoRunner],
+    *,
+    resume: bool,
+    report: Report | None,
+    write_page: Callable[[Path], object] = write_run_page,
 ) -> Progress:
     """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
 
@@ -43,6 +64,7 @@ def learn_run(
         build: Makes the runner of a session that continues from an iteration.
         resume: Continue from the checkpoint; a run killed before its first one starts over.
         report: Called after each iteration; training ends early when it returns True.
+        write_page: Writes the page of the run's folder.
     """
     checkpoint = folder / "checkpoint.pt"
     done = int(read_checkpoint(checkpoint)["progress"]["iteration"]) if resume and checkpoint.exists() else 0
@@ -52,11 +74,11 @@ def learn_run(
 
     def every(progress: Progress) -> bool | None:
         if runner.here.first and progress.iteration % run.ppo.save_every == 0:
-            write_run_page(folder)
+            write_page(folder)
         return report(progress) if report else None
 
     try:
         return runner.learn(every)
     finally:
         if runner.here.first and runner.progress.iteration:
-            write_run_page(folder)
+            write_page(folder)

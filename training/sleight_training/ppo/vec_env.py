@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from rsl_rl.env import VecEnv
-from sleight_sim.tasks.grasp.env import EpisodeResult, GraspTask
+from sleight_sim.tasks.grasp.env import GraspTask
 from tensordict import TensorDict
 
 
-class GraspVecEnv(VecEnv):
+class Ended(Protocol):
+    """Episodes that ended in one step: n environments, and whether each of the two things that are counted was so."""
+
+    @property
+    def ids(self) -> Sequence | np.ndarray:
+        """(n,) environments."""
+        ...
+
+    @property
+    def held(self) -> np.ndarray:
+        """(n,) bool."""
+        ...
+
+    @property
+    def ever(self) -> np.ndarray:
+        """(n,) bool."""
+        ...
+
+
+class CountingVecEnv(VecEnv, ABC):
+    """An environment of the runner: one that keeps its ended episodes until the runner has counted them."""
+
+    ended: list[Ended]
+
+
+class GraspVecEnv(CountingVecEnv):
     """Adapts `GraspTask` to rsl-rl; a task that is on a GPU stays there.
 
     Observation groups: "policy" (what the robot will have) and "critic" (privileged, for the value function only).
@@ -30,7 +57,7 @@ class GraspVecEnv(VecEnv):
         self.max_episode_length = task.config.episode_steps
         self.device = device
         self.reward_scale = reward_scale
-        self.ended: list[EpisodeResult] = []
+        self.ended: list[Ended] = []
         self._on_host = isinstance(task.like, np.ndarray)
         obs, critic = task.reset(random_progress=True)
         # The first episodes start late on purpose: their results say nothing about the policy.

@@ -40,3 +40,28 @@ def zeros(shape: tuple[int, ...], like: Any) -> Any:
 def host(values: Any) -> np.ndarray:
     """Return an array as numpy's; copied from a GPU."""
     return values if type(values) is np.ndarray else np.asarray(values.cpu() if hasattr(values, "cpu") else values)
+
+
+class Constants:
+    """Constants as arrays of whatever kind the work is done in, each kind made once.
+
+    Args:
+        values: numpy arrays. Flags stay flags; numbers take the type of the array they are used with.
+    """
+
+    def __init__(self, *values: np.ndarray) -> None:
+        self._values = values
+        self._kept: dict[Any, tuple[Any, ...]] = {}
+
+    def like(self, array: Any) -> tuple[Any, ...]:
+        """The constants as arrays of an array's library, device and type."""
+        device = getattr(array, "device", None)
+        key = (array.dtype, device)
+        if key not in self._kept:
+            xp = namespace(array)
+            # Copied, because torch shares memory with a numpy array, and warns of one that is read-only.
+            self._kept[key] = tuple(
+                xp.asarray(value.copy(), dtype=None if value.dtype == np.bool_ else array.dtype, device=device)
+                for value in self._values
+            )
+        return self._kept[key]

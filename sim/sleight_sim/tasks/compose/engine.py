@@ -13,6 +13,7 @@ from sleight_core.rotations import quat_multiply, quat_rotate
 
 from sleight_sim.engines import InitialState
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.tasks.compose.contacts import MECHANISM, OBJECT, sensor_name
 from sleight_sim.tasks.compose.world import ComposeWorld
 
 Array = NDArray[np.float64]
@@ -48,6 +49,36 @@ class Snapshot:
     state: Array
 
 
+@dataclass(frozen=True)
+class FingerContacts:
+    """Net contact force of each finger at the last physics step, in the order of `HandTable.finger_names`.
+
+    Attributes:
+        object: (B, F) N with the object.
+        mechanism: (B, F) N with the mechanism; zeros without one.
+    """
+
+    object: Array
+    mechanism: Array
+
+
+@dataclass(frozen=True)
+class HandObjectState:
+    """Physics state of hand and object in n environments, without the mechanism: worlds list those joints first.
+
+    Attributes:
+        qpos: (n, Q) generalised positions (m, rad, quaternions).
+        qvel: (n, V) generalised velocities.
+        ctrl: (n, U) controls.
+        warmstart: (n, V) the solver's warm start: with it a world goes on to the bit as it would have.
+    """
+
+    qpos: Array
+    qvel: Array
+    ctrl: Array
+    warmstart: Array
+
+
 class ComposeEngine(MujocoBatchEngine):
     """Runs environment i in `worlds[i]`.
 
@@ -63,6 +94,11 @@ class ComposeEngine(MujocoBatchEngine):
     ) -> None:
         super().__init__(table, [world.model for world in worlds], substeps=substeps, num_threads=num_threads)
         self.worlds = list(worlds)
+        self._contact_at = {
+            partner: int(worlds[0].model.sensor(sensor_name(table.finger_names[0], partner)).adr[0])
+            for partner in (OBJECT, MECHANISM)
+            if partner == OBJECT or worlds[0].mechanism is not None
+        }
         mechanisms = [world.mechanism for world in worlds if world.mechanism is not None]
         #: The mechanism's joints from base to handle; empty without one.
         self.joint_names: tuple[str, ...] = ()
@@ -148,6 +184,17 @@ class ComposeEngine(MujocoBatchEngine):
                 pos = pos + quat_rotate(quat, value * axis)
         return pos + quat_rotate(quat, self._handles), quat
 
+    def finger_contacts(self) -> FingerContacts:
+        """Contact forces of the fingers."""
+        return FingerContacts(self._contact_force(OBJECT), self._contact_force(MECHANISM))
+
+    def _contact_force(self, partner: str) -> Array:
+        shape = (self.num_envs, len(self.table.fingers), 3)
+        if partner not in self._contact_at:
+            return np.zeros(shape[:2])
+        at = self._contact_at[partner]
+        return np.linalg.norm(self._sensors[:, at : at + 3 * shape[1]].reshape(shape), axis=-1)
+
     def snapshot(self, ids: Ids) -> Snapshot:
         """Copy the physics state of environments ids (n,)."""
         return Snapshot(self.batch.state[ids].copy())
@@ -166,6 +213,42 @@ class ComposeEngine(MujocoBatchEngine):
                 remedy=f"restore {wanted} numbers, taken in worlds of the same task",
             )
         self.batch.state[ids] = snapshot.state
+
+    def hand_object_state(self, ids: Ids) -> HandObjectState:
+        """Copy the state of hand and object in environments ids (n,)."""
+        q, v = self._object_qpos + 7, self._object_qvel + 6
+        arrays = self._qpos[ids, :q], self._qvel[ids, :v], self._ctrl[ids], self.batch.qacc_warmstart[ids, :v]
+        return HandObjectState(*(array.copy() for array in arrays))
+
+    def put_hand_object(
+        self, ids: Ids, state: HandObjectState, moved: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    ) -> None:
+        """Put hand and object of environments ids (n,) into states (n,) of worlds with the same ones.
+
+        A mechanism stays as it is, so that a state of a single task also starts a composition. Pushes end.
+
+        Args:
+            ids: Environments.
+            state: Their states.
+            moved: What hand and object are then moved by together (m, task frame).
+
+        Raises:
+            SleightError: The states are of another kind of world, or of another number.
+        """
+        q, v, n = self._object_qpos + 7, self._object_qvel + 6, len(ids)
+        found = tuple(getattr(state, name).shape for name in ("qpos", "qvel", "ctrl", "warmstart"))
+        wanted = (n, q), (n, v), (n, self._ctrl.shape[1]), (n, v)
+        if found != wanted:
+            raise SleightError(
+                "states of hand and object do not fit these worlds", value=found, remedy=f"give arrays {wanted}"
+            )
+        self._qpos[ids, :q], self._qvel[ids, :v], self._ctrl[ids] = state.qpos, state.qvel, state.ctrl
+        for at in (self._wrist_qpos, self._object_qpos):
+            self._qpos[ids, at : at + 3] += moved
+        self._applied[ids] = 0.0
+        # Contacts and sensors are made anew; that overwrites the warm start.
+        self.batch.forward(ids)
+        self.batch.qacc_warmstart[ids, :v] = state.warmstart
 
     def _need_mechanism(self) -> None:
         if not self.joint_names:

@@ -63,8 +63,12 @@ class ScriptedExpert:
         self._waypoints: Array = np.zeros((task.num_envs, 0, task.action.size))
         self._ends: Array = np.zeros((task.num_envs, 0))
 
-    def plan(self) -> None:
-        """Plan the episodes that have just started in all environments."""
+    def plan(self, ids: NDArray[np.integer] | None = None) -> None:
+        """Plan the episodes that have just started.
+
+        Args:
+            ids: (n,) their environments, or None for all; the plans of the others stay.
+        """
         task, vary = self.task, self.variation
         planner = Planner(task)
         self._script(planner)
@@ -77,21 +81,30 @@ class ScriptedExpert:
         points += noise
         joints = np.clip(points[..., WRIST_SIZE:], task.table.lower, task.table.upper)
         points[..., WRIST_SIZE:] = task.action.couple(joints)
-        self._waypoints = points
         shape = (task.num_envs, len(planner.seconds))
         pace = self.rng.uniform(*vary.pace, (shape[0], 1)) * np.sqrt(self.rng.uniform(*vary.pace, shape))
-        self._ends = np.cumsum(np.array(planner.seconds) * pace, axis=1)
+        ends = np.cumsum(np.array(planner.seconds) * pace, axis=1)
+        if ids is None:
+            self._waypoints, self._ends = points, ends
+            return
+        if not self._ends.shape[1]:
+            self._waypoints, self._ends = np.zeros_like(points), np.ones_like(ends)
+        self._waypoints[ids], self._ends[ids] = points[ids], ends[ids]
 
     def act(self) -> Array:
         """Actions (B, 28) for the environments' present steps: minimum jerk from waypoint to waypoint, then still."""
-        now = (self.task.step_count + 1) * self.task.config.control_period
-        last = self._ends.shape[1] - 1
-        i = np.minimum((now[:, None] >= self._ends).sum(axis=1), last)
+        return self.at(np.arange(self.task.num_envs), self.task.step_count)
+
+    def at(self, ids: NDArray[np.integer], steps: NDArray[np.integer]) -> Array:
+        """Actions (n, 28) of environments ids (n,), `steps` (n,) actions after the start of their plans."""
+        now = (steps + 1) * self.task.config.control_period
+        ends = self._ends[ids]
+        i = np.minimum((now[:, None] >= ends).sum(axis=1), ends.shape[1] - 1)
         rows = np.arange(len(i))
-        begin = np.where(i > 0, self._ends[rows, np.maximum(i - 1, 0)], 0.0)
-        s = np.clip((now - begin) / (self._ends[rows, i] - begin), 0.0, 1.0)[:, None]
+        begin = np.where(i > 0, ends[rows, np.maximum(i - 1, 0)], 0.0)
+        s = np.clip((now - begin) / (ends[rows, i] - begin), 0.0, 1.0)[:, None]
         smooth = s * s * s * (10.0 - 15.0 * s + 6.0 * s * s)
-        start, end = self._waypoints[rows, i], self._waypoints[rows, i + 1]
+        start, end = self._waypoints[ids, i], self._waypoints[ids, i + 1]
         return start + smooth * (end - start)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from sleight_core.hand import HandTable
 from sleight_description.mjcf import add_hand
 
+from sleight_sim.tasks.compose.contacts import MECHANISM, OBJECT, add_contact_sensors
 from sleight_sim.tasks.compose.mechanisms import Mechanism, add_mechanism
 from sleight_sim.tasks.compose.objects import add_object
 from sleight_sim.tasks.compose.variation import WorldDraw
@@ -59,7 +60,10 @@ def build_world(table: HandTable, draw: WorldDraw, timestep: float, *, visuals: 
     add_table(spec)
     add_hand(spec, table)
     add_object(spec, draw.thing)
+    add_contact_sensors(spec, table, OBJECT)
     mechanism = None if draw.mechanism is None else add_mechanism(spec, draw.mechanism)
+    if mechanism is not None:
+        add_contact_sensors(spec, table, MECHANISM)
     if visuals:
         add_visuals(spec)
         # From the hand's side, where the mechanisms have their handles.

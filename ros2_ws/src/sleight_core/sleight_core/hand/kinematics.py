@@ -179,6 +179,21 @@ def pose_in_root(table: HandTable, body: str) -> tuple[np.ndarray, np.ndarray]:
     return pose
 
 
+def center_of_mass(table: HandTable) -> np.ndarray:
+    """Centre of mass of the hand, without the arm, at q = 0 in the root body's frame, (3,) m."""
+    total, moment = 0.0, np.zeros(3)
+    within: set[str] = {table.root_body}
+    for row in table.bodies:
+        if row.parent in within:
+            within.add(row.name)
+        elif row.name != table.root_body:
+            continue  # A link of the arm.
+        pos, quat = pose_in_root(table, row.name)
+        moment += row.inertial.mass * (pos + quat_rotate(quat, np.asarray(row.inertial.com)))
+        total += row.inertial.mass
+    return moment / total
+
+
 def _constants(table: HandTable) -> _Constants:
     """Align the fingers' chains at their ends, padding at the palm's side with joints that never move."""
     chains = []

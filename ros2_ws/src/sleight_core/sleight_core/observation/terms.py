@@ -33,6 +33,8 @@ class Frame:
     def __init__(self, state: RobotState, kinematics: FingertipKinematics) -> None:
         self.state = state
         self.kinematics = kinematics
+        #: Results that several terms share, by a name of theirs.
+        self.cache: dict[str, Any] = {}
         self._back = -state.canonical_yaw
         self._turn = swapped_rotation_z(self._back)
 

@@ -1,0 +1,1 @@
+"""Base skills as diffusion policies (DexCompose 4.1 and appendix A)."""

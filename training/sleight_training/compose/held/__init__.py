@@ -1,0 +1,1 @@
+"""States in which a retention skill has succeeded (DexCompose 3.2, B.3): collecting, keeping and restoring them."""
