@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
 from sleight_core.bundle import PolicyOutput, load_bundle
@@ -86,6 +87,9 @@ class PolicyNode(SleightNode):
         self.listen(ObjectEstimate, "object/estimate", self._on_object)
         if "cloud" in needed_sources(manifest):
             self.listen(PointCloud2, "object/cloud", self._on_cloud)
+        if "pose" in needed_sources(manifest):
+            self.listen(PoseStamped, "object/pose", self._on_pose)
+            self.listen(PoseStamped, "object/goal", self._on_goal)
         self.listen(Odometry, "wrist/odometry", self._on_wrist)
         self.listen(FingertipWrenches, "fingertip_wrenches", self._on_wrenches)
         self.listen(JointState, "joint_states", self._on_joints)
@@ -137,6 +141,12 @@ class PolicyNode(SleightNode):
 
     def _on_cloud(self, msg: PointCloud2) -> None:
         self._inputs.take_cloud(msg, time.monotonic())
+
+    def _on_pose(self, msg: PoseStamped) -> None:
+        self._inputs.take_pose(msg, time.monotonic())
+
+    def _on_goal(self, msg: PoseStamped) -> None:
+        self._inputs.take_goal(msg, time.monotonic())
 
     def _on_wrist(self, msg: Odometry) -> None:
         self._inputs.take_wrist(msg, time.monotonic())

@@ -13,7 +13,7 @@ import mujoco
 import numpy as np
 from sleight_sim.objects.spec import ObjectSpec
 
-from sleight_ros.simulation.world import RobotReading, TabletopWorld
+from sleight_ros.simulation.world import RobotReading, World
 from sleight_ros.timing import Recent, sharpen_timers, sleep_until, step_back
 
 #: After a stall longer than this many control periods the lost time is dropped instead of being caught up.
@@ -68,7 +68,7 @@ class RealtimeWorld(threading.Thread):
 
     def __init__(
         self,
-        world: TabletopWorld,
+        world: World,
         publish: Callable[[int, RobotReading, EpisodeState], None],
         *,
         episode_steps: int,
@@ -110,13 +110,12 @@ class RealtimeWorld(threading.Thread):
         """Set the wrist twist (6,), from any thread."""
         self._twist = (time.perf_counter(), twist)
 
-    def reset(self, thing: ObjectSpec, rng: np.random.Generator) -> None:
-        """Start a new episode, from any thread."""
-        model = self.world.model_for(thing)
+    def reset(self, thing: ObjectSpec | None, rng: np.random.Generator) -> None:
+        """Start a new episode with an object, or with the one that is there, from any thread."""
+        self.world.prepare(thing)
         with self._lock:
             self._flush()
-            if model is not self.world.model:
-                self.world.load(thing)
+            self.world.load(thing)
             self.world.reset(rng)
             self._targets = None
             self._twist = (0.0, np.zeros(6))
@@ -142,7 +141,7 @@ class RealtimeWorld(threading.Thread):
             self.failure = f"{type(error).__name__}: {error}"
 
     def _loop(self) -> None:
-        substeps, dt = self.world.config.substeps, self.world.timestep
+        substeps, dt = self.world.substeps, self.world.timestep
         period = dt * substeps
         start = last = time.perf_counter()
         k = 0
@@ -174,16 +173,16 @@ class RealtimeWorld(threading.Thread):
         with self._lock:
             world = self.world
             if not world.finite:
-                raise FloatingPointError(f"physics diverged with {world.thing.name}")
+                raise FloatingPointError(f"physics diverged with {world.name}")
             reading = world.read()
             pos, quat = world.object_pose()
             if self._targets is not None and self._result is None:
                 self._step += 1
                 world.count()
                 if self._step >= self._episode_steps:
-                    self._result = bool(world.metrics.held[0])
+                    self._result = world.succeeded
             done = self._result is not None
-            state = EpisodeState(self._episode, self._step, pos, quat, world.thing.name, done, bool(self._result))
+            state = EpisodeState(self._episode, self._step, pos, quat, world.name, done, bool(self._result))
             qpos = world.data.qpos.copy()
             self._snapshot = Snapshot(world.model, stamp, qpos)
             if self._log is not None and self._episode:
@@ -192,7 +191,7 @@ class RealtimeWorld(threading.Thread):
 
     def _flush(self) -> None:
         if self._log is not None and self._rows:
-            self._log.put(self._episode, self.world.thing.name, self._rows)
+            self._log.put(self._episode, self.world.name, self._rows)
         self._rows = []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import mujoco
 import numpy as np
@@ -37,6 +38,66 @@ class RobotReading:
     wrenches: np.ndarray
 
 
+class World(Protocol):
+    """What `RealtimeWorld` runs: one hand and one object, stepped a physics step at a time.
+
+    Attributes:
+        model, data: MuJoCo's.
+        name: Of the object.
+        substeps: Physics steps in a control period.
+        timestep: Physics step, s.
+        finite: Whether the physics is still sane.
+        succeeded: Whether an episode that ended now would be a success.
+    """
+
+    model: mujoco.MjModel
+    data: mujoco.MjData
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def substeps(self) -> int: ...  # noqa: D102
+
+    @property
+    def timestep(self) -> float: ...  # noqa: D102
+
+    @property
+    def finite(self) -> bool: ...  # noqa: D102
+
+    @property
+    def succeeded(self) -> bool: ...  # noqa: D102
+
+    def prepare(self, thing: ObjectSpec | None) -> None:
+        """Compile what `load` will need, while the world still runs; None: nothing."""
+
+    def load(self, thing: ObjectSpec | None) -> None:
+        """Put another object there; None: keep the one that is."""
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Draw a start."""
+
+    def command_joints(self, targets: np.ndarray) -> None:
+        """Set the joint targets (A,) rad."""
+
+    def command_twist(self, twist: np.ndarray) -> None:
+        """Set the wrist twist (6,), m/s and rad/s."""
+
+    def step(self) -> None:
+        """Advance one physics step."""
+
+    def count(self) -> None:
+        """Take one control step into the episode's figures."""
+
+    def read(self) -> RobotReading:
+        """Copy what the robot's sensors say now."""
+        ...
+
+    def object_pose(self) -> tuple[np.ndarray, np.ndarray]:
+        """True position (3,) m and orientation (4,) wxyz of the object."""
+        ...
+
+
 class TabletopWorld:
     """Hand, table and one object, with the timing and the starts of the grasp task.
 
@@ -52,7 +113,23 @@ class TabletopWorld:
         self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
         self.goal = np.asarray(config.goal)
         self._models: dict[str, mujoco.MjModel] = {}
+        self._loaded: mujoco.MjModel | None = None
         self.load(thing)
+
+    @property
+    def name(self) -> str:
+        """Name of the object."""
+        return self.thing.name
+
+    @property
+    def substeps(self) -> int:
+        """Physics steps in a control period."""
+        return self.config.substeps
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the object is being held."""
+        return bool(self.metrics.held[0])
 
     @property
     def timestep(self) -> float:
@@ -66,10 +143,17 @@ class TabletopWorld:
             self._models[thing.name] = build_model(self.table, thing, options)
         return self._models[thing.name]
 
-    def load(self, thing: ObjectSpec) -> None:
+    def prepare(self, thing: ObjectSpec | None) -> None:
+        """Compile an object's world, while another one runs."""
+        if thing is not None:
+            self.model_for(thing)
+
+    def load(self, thing: ObjectSpec | None) -> None:
         """Put another object on the table; follow with `reset`."""
+        if thing is None or (model := self.model_for(thing)) is self._loaded:
+            return
         self.thing = thing
-        self.model = model = self.model_for(thing)
+        self.model = self._loaded = model
         self.data = mujoco.MjData(model)
         table = self.table
         joints = [model.joint(name) for name in table.joint_names]
