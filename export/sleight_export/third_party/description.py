@@ -172,7 +172,11 @@ def read_description(path: Path) -> PolicyDescription:
 def _problems(error: ValidationError) -> list[str]:
     """One clause for every field that is missing or wrong."""
     lines: dict[str, None] = {}
-    for row in error.errors():
+    rows = error.errors()
+    for row in rows:
+        # A list whose rows are wrong is called too short as well.
+        if row["type"] == "too_short" and any(other["loc"][:1] == row["loc"] != other["loc"] for other in rows):
+            continue
         # The alternatives of a union are no fields of the file.
         place = [part for part in row["loc"] if part not in ("str", "float") and "[" not in str(part)]
         if row["type"] == "missing":

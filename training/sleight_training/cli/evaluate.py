@@ -50,8 +50,8 @@ def evaluate(
 
         if objects != "own" or engine != "mujoco" or physics != "nominal" or out or pictures or proposals != "none":
             raise SleightError(
-                "a cube reorientation bundle is evaluated on its own cube",
-                remedy="give episodes, seed, perception, json",
+                "a bundle for cube reorientation has one task",
+                remedy="give --episodes, --seed, --perception and --json",
             )
         outcome = report_reorient(bundle, episodes, seed=seed, perception=perception, json_out=json_out)
         _check(outcome, minimum, console=Console(stderr=True))

@@ -34,6 +34,8 @@ class ServoConfig(_Config):
         torque: Largest torque of the servo, N m: the motor at 600 of its 1000 units of current.
         friction: Sliding friction of the hand; the larger of hand and cube counts in a contact.
         tip_friction: Of the fingers' last links.
+        contact_time, contact_damping: Time constant (s) and damping ratio of the hand's contacts.
+        contact_impedance: Their impedance at first touch and when deep, and the depth between (m).
     """
 
     kp: Positive = 3.0
@@ -43,6 +45,9 @@ class ServoConfig(_Config):
     torque: Positive = 0.2196
     friction: Positive = 0.2
     tip_friction: Positive = 0.7
+    contact_time: Positive = 0.02
+    contact_damping: Positive = 1.5
+    contact_impedance: Vec3 = (0.9, 0.99, 0.001)
 
 
 class CubeConfig(_Config):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sleight_core.hand import HandTable
 
 Array = NDArray[np.float64]
+Ids = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class ReorientEngine:
         self._cube = int(model.joint("object").qposadr[0])
         self._actuators = np.array([model.actuator(f"act_{name}").id for name in table.actuated_joint_names])
 
-    def reset(self, ids: Array, joint_pos: Array, targets: Array, cube_pos: Array, cube_quat: Array) -> None:
+    def reset(self, ids: Ids, joint_pos: Array, targets: Array, cube_pos: Array, cube_quat: Array) -> None:
         """Put environments ids (n,) at rest: joints (n, J) and targets (n, A) rad, cubes (n, 3) m, (n, 4) wxyz."""
         self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
         self._qpos[ids[:, None], self._joint_qpos] = joint_pos

@@ -9,6 +9,7 @@ from sleight_core.rotations import quat_conjugate, quat_multiply
 from sleight_sim.tasks.reorient.config import GoalConfig
 
 Array = NDArray[np.float64]
+Ids = NDArray[np.integer]
 
 
 def random_quats(count: int, rng: np.random.Generator) -> Array:
@@ -41,7 +42,7 @@ class Goals:
         self._spin = np.zeros((count, 3))
         self._rng = rng
 
-    def reset(self, ids: Array) -> None:
+    def reset(self, ids: Ids) -> None:
         """Draw new goals, at rest, for environments ids (n,)."""
         self.quat[ids] = random_quats(len(ids), self._rng)
         self._spin[ids] = 0.0

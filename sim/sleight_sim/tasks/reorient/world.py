@@ -67,6 +67,8 @@ def _set_servos(spec: mujoco.MjSpec, table: HandTable, config: ReorientConfig) -
             geom = spec.geom(shape.name)
             geom.condim = 3
             geom.friction[0] = servo.tip_friction if row.name in tips else servo.friction
+            geom.solref = [servo.contact_time, servo.contact_damping]
+            geom.solimp[:3] = servo.contact_impedance
 
 
 def _add_cube(spec: mujoco.MjSpec, config: ReorientConfig, visuals: bool) -> None:

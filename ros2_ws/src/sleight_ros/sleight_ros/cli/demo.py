@@ -112,13 +112,15 @@ def reorient(
     """Start the simulated hand and tracker, policy and hand bridge as processes, and count a cube's rotations."""
     refuse_mixed_ros()
     from dataclasses import asdict
+    from functools import partial
 
     from sleight_ros.demo.reorient import turn_cubes
     from sleight_ros.processes import GraphError
 
     console = Console(stderr=True)
     try:
-        turned = turn_cubes(bundle, episodes, seconds, out, seed, lambda text: console.print(text, highlight=False))
+        tell = partial(console.print, highlight=False)
+        turned = turn_cubes(bundle, episodes, seconds, out, seed=seed, report=tell)
     except GraphError as error:
         print(f"sleight: {' '.join(str(error).split())}", file=sys.stderr)
         raise typer.Exit(1) from error

@@ -65,7 +65,16 @@ class ReorientClient(DemoClient):
             self.holds[name] = self.holds.get(name, 0) + 1
 
 
-def turn_cubes(bundle_path: Path, episodes: int, seconds: float, out: Path, seed: int, report: Report) -> list[Turned]:
+def turn_cubes(
+    bundle_path: Path,
+    episodes: int,
+    seconds: float,
+    out: Path,
+    *,
+    seed: int = 0,
+    report: Report = lambda text: None,
+    domain: int | None = None,
+) -> list[Turned]:
     """Play episodes.
 
     Args:
@@ -75,6 +84,7 @@ def turn_cubes(bundle_path: Path, episodes: int, seconds: float, out: Path, seed
         out: Gets the nodes' logs.
         seed: Seed of the first start.
         report: Called with a line on what happens.
+        domain: ROS domain; None for one that nobody else uses.
 
     Raises:
         SleightError: The bundle is refused, or is for another task.
@@ -86,7 +96,7 @@ def turn_cubes(bundle_path: Path, episodes: int, seconds: float, out: Path, seed
         raise SleightError("the bundle is not for this demo", value=manifest.task.name, remedy=f"give one for '{TASK}'")
     bundle = load_bundle(bundle_path, load_hand(manifest.hand.name))
     with contextlib.ExitStack() as stack:
-        graph = stack.enter_context(Processes(out / "logs"))
+        graph = stack.enter_context(Processes(out / "logs", domain))
         for name, (module, parameters) in nodes(bundle, seconds, seed).items():
             graph.node(name, module, parameters)
         report(f"starting the graph (domain {graph.domain})")

@@ -1,4 +1,4 @@
-"""`reorient_node`: the cube reorientation task in real time; a LEAP Hand's driver, a tracker, and who sets the goals."""
+"""`reorient_node`: the cube reorientation task in real time: a hand's driver, a tracker, and the goals' source."""
 
 from __future__ import annotations
 
