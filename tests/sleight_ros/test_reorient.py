@@ -125,13 +125,13 @@ def test_a_tracker_that_cannot_be_trusted_keeps_the_policy_from_acting(bundle):
     inputs = robot.inputs = robot.step.make_inputs(None, FRAME, AgeLimits())
     robot.tell()
     assert inputs.complaint(robot.now) == ""
-    state = task.robot_state()
+    pos, quat = task.sim.cube_pos[0], task.sim.cube_quat[0]
     for change, said in (
         (lambda m: setattr(m.pose.orientation, "w", float("nan")), "not finite"),
         (lambda m: setattr(m.pose.orientation, "w", 3.0), "length"),
         (lambda m: setattr(m.header, "frame_id", "camera"), "in frame 'camera'"),
     ):
-        msg = robot.pose(state.object_pos[0], state.object_quat[0])
+        msg = robot.pose(pos, quat)
         change(msg)
         inputs.take_pose(msg, robot.now)
         assert said in inputs.complaint(robot.now)

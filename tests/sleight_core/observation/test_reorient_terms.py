@@ -1,5 +1,8 @@
 """Terms of in-hand reorientation against what they are said to be."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from sleight_core.action import ActionPart, ActionSpec
@@ -22,9 +25,10 @@ def quats(rng, count):
     return q / np.linalg.norm(q, axis=-1, keepdims=True)
 
 
-def state(hand, seed=0, count=5, **changes):
+def state(hand, seed=0, **changes: Any):
+    count = 5
     rng = np.random.default_rng(seed)
-    values = dict(
+    values: dict[str, Any] = dict(
         joint_pos=rng.uniform(hand.lower, hand.upper, (count, 16)),
         joint_vel=rng.normal(size=(count, 16)),
         wrist_pos=rng.normal(size=(count, 3)),
@@ -110,7 +114,7 @@ def test_the_turn_is_not_that_of_the_inverse(hand):
 )
 def test_a_state_that_lacks_something_is_refused(hand, missing, term, said):
     with pytest.raises(SleightError, match=said):
-        builder(hand, [term]).compute(state(hand, **{missing: None}))
+        builder(hand, [term]).compute(replace(state(hand), **{missing: None}))
 
 
 def test_a_hand_without_the_point_is_refused():

@@ -40,8 +40,7 @@ def foreign(
     bend="Tanh",
 ) -> onnx.ModelProto:
     """``action = tanh(obs W)`` with the names given."""
-    if weights is None:
-        weights = gain * np.random.default_rng(0).normal(size=sizes)
+    matrix = gain * np.random.default_rng(0).normal(size=sizes) if weights is None else weights
     nodes = [
         helper.make_node("MatMul", [names[0], "w"], ["bent"], doc_string="from /home/somebody/train.py"),
         helper.make_node(bend, ["bent"], [names[1]]),
@@ -51,7 +50,7 @@ def foreign(
         "g",
         [helper.make_tensor_value_info(names[0], TensorProto.FLOAT, [batch, sizes[0]])],
         [helper.make_tensor_value_info(names[1], TensorProto.FLOAT, [batch, sizes[1]])],
-        [numpy_helper.from_array(weights.astype(np.float32), "w")],
+        [numpy_helper.from_array(matrix.astype(np.float32), "w")],
     )
     imports = [helper.make_opsetid("", opset), *(helper.make_opsetid(name, 1) for name in domains)]
     return helper.make_model(graph, opset_imports=imports, ir_version=ir_version, producer_name="someone")

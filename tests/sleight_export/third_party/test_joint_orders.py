@@ -67,7 +67,7 @@ def asks_for(bundle, field: str, joint: str) -> dict[str, float]:
         values = getattr(state, field)
         values[:] = 0.0
         if field == "joint_pos":
-            state.joint_targets[:] = 0.0
+            state.joint_targets = np.zeros((1, 16))
         values[0, JOINTS.index(joint)] = change
         out = session.act(build.compute(state)[0]).action
         targets.append(action.decode(out[None].astype(float), np.zeros(1), middle[None]).joint_targets[0])

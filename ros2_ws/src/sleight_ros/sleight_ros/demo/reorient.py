@@ -100,7 +100,8 @@ def turn_cubes(
         for name, (module, parameters) in nodes(bundle, seconds, seed).items():
             graph.node(name, module, parameters)
         report(f"starting the graph (domain {graph.domain})")
-        client = stack.enter_context(ReorientClient(graph.environment, graph.check))
+        client = ReorientClient(graph.environment, graph.check)
+        stack.enter_context(client)
         client.wait(lambda: client.sim is not None, "the simulation", START_TIMEOUT)
         client.wait(lambda: client.status is not None, "the hand bridge", START_TIMEOUT)
         client.wait(lambda: client.serves("policy/engage"), "the policy", START_TIMEOUT)
