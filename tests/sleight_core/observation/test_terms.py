@@ -10,13 +10,16 @@ from sleight_core.observation.spec import term_specs
 from sleight_core.rotations import quat_multiply, rotate_z, yaw_quat
 from sleight_description import load_hand
 
-TABLE = load_hand("shadow")
+SHADOW = load_hand("shadow")
+#: With the point that some terms measure from.
+TABLE = SHADOW.model_copy(update={"points": {"palm": SHADOW.grasp_center}})
 DEPLOYED = [name for name, row in TERMS.items() if row.provenance != "privileged"]
 
 
 def random_state(rng, batch=3):
-    quat = rng.normal(size=(batch, 4))
-    quat /= np.linalg.norm(quat, axis=-1, keepdims=True)
+    quat, tracked, goal = rng.normal(size=(3, batch, 4))
+    for one in (quat, tracked, goal):
+        one /= np.linalg.norm(one, axis=-1, keepdims=True)
     return RobotState(
         joint_pos=rng.uniform(TABLE.lower, TABLE.upper, (batch, 22)),
         joint_vel=rng.normal(size=(batch, 22)),
@@ -30,7 +33,14 @@ def random_state(rng, batch=3):
         object_pos=rng.normal(size=(batch, 3)),
         goal_pos=rng.normal(size=(batch, 3)),
         object_cloud=rng.normal(size=(batch, 512, 3)),
+        object_quat=tracked,
+        goal_quat=goal,
+        joint_targets=rng.uniform(TABLE.actuated_lower, TABLE.actuated_upper, (batch, 18)),
+        last_output=rng.uniform(-1, 1, (batch, 18)),
     )
+
+
+WITH_QUAT = ("wrist", "object", "goal")
 
 
 def turned(state, yaw):
@@ -44,7 +54,7 @@ def turned(state, yaw):
             **state.__dict__,
             **moved,
             "object_cloud": clouds,
-            "wrist_quat": quat_multiply(yaw_quat(turn), state.wrist_quat),
+            **{f"{name}_quat": quat_multiply(yaw_quat(turn), getattr(state, f"{name}_quat")) for name in WITH_QUAT},
             "canonical_yaw": state.canonical_yaw + turn,
         }
     )
@@ -61,7 +71,8 @@ def test_a_policy_does_not_see_which_way_the_world_is_turned(seed, yaw):
 def test_quaternion_sign_does_not_matter():
     state = random_state(np.random.default_rng(0))
     builder = ObservationBuilder(TABLE, term_specs(TABLE, DEPLOYED))
-    flipped = RobotState(**{**state.__dict__, "wrist_quat": -state.wrist_quat})
+    signs = {f"{name}_quat": -getattr(state, f"{name}_quat") for name in WITH_QUAT}
+    flipped = RobotState(**{**state.__dict__, **signs})
     assert builder.compute(flipped) == pytest.approx(builder.compute(state), abs=1e-6)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -44,7 +44,18 @@ def evaluate(
         float | None, typer.Option(min=0, max=1, help="Exit 1 when the held success is below this.")
     ] = None,
 ) -> None:
-    """Run episodes with a bundle's policy and report held success with its 95 % interval."""
+    """Run episodes with a bundle's policy and report held success, or a cube's rotations, with its 95 % interval."""
+    if task_of(bundle) == "cube_reorient":
+        from sleight_training.cli.evaluate_reorient import report_reorient
+
+        if objects != "own" or engine != "mujoco" or physics != "nominal" or out or pictures or proposals != "none":
+            raise SleightError(
+                "a bundle for cube reorientation has one task",
+                remedy="give --episodes, --seed, --perception and --json",
+            )
+        outcome = report_reorient(bundle, episodes, seed=seed, perception=perception, json_out=json_out)
+        _check(outcome, minimum, console=Console(stderr=True))
+        return
     from sleight_training.evaluation.grasp import evaluate as run
     from sleight_training.evaluation.result import result_dict, write_results
     from sleight_training.run import command_line
@@ -105,6 +116,19 @@ def evaluate(
     if "grasp_distance" in result:
         found = result["grasp_distance"]
         console.print(f"distance from grasp proposals: D = {found['D']:.1f} over {found['episodes']} episodes")
+    _check(result, minimum, console=console)
+
+
+def task_of(bundle: Path) -> str:
+    """Name of the task that a bundle's manifest states; the bundle is verified later."""
+    from sleight_core.bundle.files import read_manifest
+    from sleight_core.bundle.manifest import parse_manifest
+
+    return parse_manifest(read_manifest(bundle).decode("utf-8", errors="replace")).task.name
+
+
+def _check(result: dict[str, Any], minimum: float | None, *, console: Console) -> None:
+    """Exit 1 when the held success is too low."""
     if minimum is not None and result["held_success"] < minimum:
         console.print(f"held success {result['held_success']:.1%} is below {minimum:.1%}")
         raise typer.Exit(1)

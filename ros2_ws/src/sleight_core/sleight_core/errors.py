@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -25,6 +26,21 @@ class SleightError(Exception):
         if remedy:
             text += f" ({remedy})"
         super().__init__(text)
+
+
+class IncompleteError(SleightError):
+    """An input with several faults, all of them told at once.
+
+    Args:
+        what: What is wrong, as a short clause.
+        problems: One clause each: the field, and what to write there.
+        remedy: What the user can do about it.
+    """
+
+    def __init__(self, what: str, problems: Sequence[str], *, remedy: str = "") -> None:
+        super().__init__(f"{what}: {'; '.join(problems)}", remedy=remedy)
+        self.what = what
+        self.problems = tuple(problems)
 
 
 class MissingExtraError(SleightError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.hand.kinematics import center_of_mass
 from sleight_core.hand.table import Collision
@@ -15,10 +16,15 @@ if TYPE_CHECKING:
 #: Collision bits: the hand meets the world (table, objects) but not itself, except for the table's explicit pairs.
 HAND_CONTYPE, WORLD_CONTYPE = 1, 2
 
+#: Position (m) and orientation (wxyz) in the world.
+Mount = tuple[tuple[float, float, float], tuple[float, float, float, float]]
+
 _SKIN, _PAD = (0.78, 0.78, 0.80, 1.0), (0.25, 0.27, 0.30, 1.0)
 
 
-def add_hand(spec: mujoco.MjSpec, table: HandTable, prefix: str = "") -> mujoco.MjsBody:
+def add_hand(
+    spec: mujoco.MjSpec, table: HandTable, prefix: str = "", *, fixed_at: Mount | None = None
+) -> mujoco.MjsBody:
     """Add a hand with its joints, tendons, servos and sensors to a spec.
 
     A floating wrist is a free joint driven by six velocity servos in the world's axes, acting at the hand's centre of
@@ -36,12 +42,20 @@ def add_hand(spec: mujoco.MjSpec, table: HandTable, prefix: str = "") -> mujoco.
         spec: The model under construction; angles in radians.
         table: The hand.
         prefix: Put before every name.
+        fixed_at: Position (m) and orientation (wxyz) of the root body in the world, for a hand with a floating wrist
+            whose wrist is not to move; None: it moves as its `wrist_mode` says.
 
     Returns:
         The hand's root body.
+
+    Raises:
+        SleightError: A hand on an arm is to be fixed.
     """
     import mujoco
 
+    floating = table.wrist_mode == "floating" and fixed_at is None
+    if fixed_at is not None and table.wrist_mode != "floating":
+        raise SleightError("only a hand on a floating wrist can be fixed to the world", value=table.name)
     root = None
     bodies: dict[str, mujoco.MjsBody] = {"world": spec.worldbody}
     for row in table.bodies:
@@ -54,7 +68,9 @@ def add_hand(spec: mujoco.MjSpec, table: HandTable, prefix: str = "") -> mujoco.
         body.gravcomp = 1.0
         if row.name == table.root_body:
             root = body
-            if table.wrist_mode == "floating":
+            if fixed_at is not None:
+                body.pos, body.quat = fixed_at
+            if floating:
                 body.add_freejoint(name=prefix + "wrist")
             body.add_site(name=prefix + "wrist", pos=center_of_mass(table), size=[0.004] * 3, group=4)
         if row.joint:
@@ -100,7 +116,7 @@ def add_hand(spec: mujoco.MjSpec, table: HandTable, prefix: str = "") -> mujoco.
         tendon.wrap_joint(prefix + coupling.joint, coupling.coefficient)
         tendon.wrap_joint(prefix + coupling.driver, -coupling.driver_coefficient)
     _add_fingertip_sensors(spec, table, prefix)
-    if table.wrist_mode == "floating":
+    if floating:
         _add_wrist_servo(spec, table, prefix)
     for name in table.actuated_joint_names:
         joint = table.joint(name)

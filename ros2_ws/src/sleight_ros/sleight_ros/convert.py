@@ -73,6 +73,15 @@ def pose_from_msg(msg: Pose) -> tuple[np.ndarray, np.ndarray]:
     return vector_from_msg(msg.position), quaternion_from_msg(msg.orientation)
 
 
+def pose_problem(msg: Pose) -> str:
+    """Why a pose cannot be used, "" when it can."""
+    pos, quat = pose_from_msg(msg)
+    if not np.isfinite(np.concatenate([pos, quat])).all():
+        return "pose is not finite"
+    norm = float(np.linalg.norm(quat))
+    return f"orientation has length {norm:.3g}" if abs(norm - 1.0) > QUATERNION_TOLERANCE else ""
+
+
 def stamp_to_ns(stamp: Time) -> int:
     """Nanoseconds of a stamp."""
     return stamp.sec * NANOSECONDS + stamp.nanosec

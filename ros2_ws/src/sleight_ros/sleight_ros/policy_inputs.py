@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
 from sleight_core.action.spec import ActionSpec, Command
@@ -83,9 +85,10 @@ class PolicyInputs:
         goal: Where the object should go in the task frame (3,), m.
         frame: Name of the task frame.
         limits: Largest ages.
-        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud", "wrenches" and,
-            in simulation, "privileged".
+        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud", "pose" (a tracked pose
+            of the object, and a goal for it), "wrenches" and, in simulation, "privileged".
         margin: Distance to the joint limits that was kept in training, rad.
+        heading: Heading of the hand at canonical yaw 0, rad: of its start in the bundle.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class PolicyInputs:
         *,
         uses: frozenset[str] = frozenset({"object", "wrenches"}),
         margin: float = DEFAULT_MARGIN,
+        heading: float = 0.0,
     ) -> None:
         limits = limits or AgeLimits()
         self.table = table
@@ -110,14 +114,20 @@ class PolicyInputs:
         self.wrenches = Source("fingertip_wrenches", limits.wrenches)
         self.object = Source("object/estimate", limits.object)
         self.cloud = Source("object/cloud", limits.object)
+        self.pose = Source("object/pose", limits.object)
+        # A command: it holds until the next one.
+        self.goal_pose = Source("object/goal", math.inf)
         self.sent = Source("bridge/sent", limits.sent)
         self.privileged = Source(PRIVILEGED, limits.wrenches)
+        self._heading = heading
         self._required = [self.joints, self.wrist]
         optional = (
             ("wrenches", self.wrenches),
             ("object", self.object),
             ("cloud", self.cloud),
             ("privileged", self.privileged),
+            ("pose", self.pose),
+            ("pose", self.goal_pose),
         )
         self._required += [source for key, source in optional if key in uses]
         self._reader = convert.JointReader(table.joint_names)
@@ -127,7 +137,10 @@ class PolicyInputs:
         self._wrenches = np.zeros((fingers, 6))
         self._object_pos = np.zeros(3)
         self._object_cloud: np.ndarray | None = None
+        self._object_quat: np.ndarray | None = None
+        self._goal_quat: np.ndarray | None = None
         self._canonical_yaw = 0.0
+        self._last_output = np.zeros(len(table.actuated_joint_names))
         self._last_action = np.zeros(action.size)
         self._sent_targets: np.ndarray | None = None
         self._sent_twist = np.zeros(6)
@@ -197,6 +210,29 @@ class PolicyInputs:
         if not problem:
             self._privileged = {name: value[None] for name, value in values.items()}
 
+    def take_pose(self, msg: PoseStamped, now: float) -> None:
+        """Take a tracked pose of the object; it says where the object is, too."""
+        problem = self._note_pose(self.pose, msg, now)
+        if not problem:
+            self._object_pos, self._object_quat = convert.pose_from_msg(msg.pose)
+
+    def take_goal(self, msg: PoseStamped, now: float) -> None:
+        """Take the pose that the object should have."""
+        problem = self._note_pose(self.goal_pose, msg, now)
+        if not problem:
+            self.goal, self._goal_quat = convert.pose_from_msg(msg.pose)
+
+    def _note_pose(self, source: Source, msg: PoseStamped, now: float) -> str:
+        problem = convert.pose_problem(msg.pose)
+        if not problem and msg.header.frame_id != self.frame:
+            problem = f"in frame '{msg.header.frame_id}' instead of '{self.frame}'"
+        source.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        return problem
+
+    def note_output(self, action: np.ndarray) -> None:
+        """Remember what the policy gave (A,), for policies that see their own last output."""
+        self._last_output = self.action.joint_outputs(np.asarray(action, dtype=float)[None])[0]
+
     def take_sent(self, msg: HandCommand, now: float) -> None:
         """Take what the bridge sent: after safety, it is the policy's last action."""
         targets = convert.read_targets(list(msg.joint_names), msg.positions, self.table.actuated_joint_names)
@@ -216,16 +252,18 @@ class PolicyInputs:
 
         The first `last_action` is, as in simulation, the measured pose inside the limits with a resting wrist.
         """
-        self._canonical_yaw = float(quat_yaw_of_axis(self._wrist.quat, 0))
+        heading = float(quat_yaw_of_axis(self._wrist.quat, 0))
+        self._canonical_yaw = math.remainder(heading - self._heading, math.tau)
         rest = self._limits.clip(self._joint_pos[self.table.actuated_index])[None]
         yaw = np.array([self._canonical_yaw])
         self._last_action = self.action.encode(Command(rest, np.zeros((1, 6))), yaw, rest)[0]
+        self._last_output = np.zeros_like(self._last_output)
         self._sent_targets, self._sent_twist = None, np.zeros(6)
         self.sent = Source(self.sent.name, self.sent.age_limit)
 
     @property
     def canonical_yaw(self) -> float:
-        """Heading of the hand at engagement, rad."""
+        """Heading of the hand at engagement less that of the bundle's start, rad."""
         return self._canonical_yaw
 
     @property
@@ -279,5 +317,9 @@ class PolicyInputs:
             object_pos=self._object_pos[None],
             goal_pos=self.goal[None],
             object_cloud=None if self._object_cloud is None else self._object_cloud[None],
+            object_quat=None if self._object_quat is None else self._object_quat[None],
+            goal_quat=None if self._goal_quat is None else self._goal_quat[None],
+            joint_targets=self.last_targets[None],
+            last_output=self._last_output[None],
             privileged=self._privileged,
         )

@@ -14,7 +14,9 @@ from sleight_core.action.spec import Command
 from sleight_core.bundle import Bundle, Manifest, PolicyOutput, PolicySession
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder
+from sleight_core.observation.reorient import POSE_TERMS
 from sleight_core.observation.terms import cloud_points
+from sleight_core.rotations import quat_yaw_of_axis
 from sleight_msgs.msg import PolicyTelemetry
 
 from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
@@ -85,9 +87,16 @@ class PolicyStep:
             limits: Largest ages.
         """
         goal = np.asarray(self.manifest.task.goal if goal is None else goal, dtype=float)
-        margin = self.manifest.control.position_margin
+        start = np.asarray(self.manifest.task.start.wrist_quat, dtype=float)
         return PolicyInputs(
-            self.table, self.action, goal, frame, limits, uses=needed_sources(self.manifest), margin=margin
+            self.table,
+            self.action,
+            goal,
+            frame,
+            limits,
+            uses=needed_sources(self.manifest),
+            margin=self.manifest.control.position_margin,
+            heading=float(quat_yaw_of_axis(start, 0)),
         )
 
     def tick(self, inputs: PolicyInputs) -> StepAnswer:
@@ -130,15 +139,17 @@ class PolicyStep:
         return self.session.act(observation)
 
     def command(self, action: np.ndarray, inputs: PolicyInputs) -> Command:
-        """Decode an action (A,) into a command, a batch of one."""
+        """Decode an action (A,) into a command, a batch of one; the inputs remember the action."""
+        inputs.note_output(action)
         yaw = np.array([inputs.canonical_yaw])
         return self.action.decode(np.asarray(action, dtype=float)[None], yaw, inputs.last_targets[None])
 
 
 def needed_sources(manifest: Manifest) -> frozenset[str]:
-    """Which of the sources "wrenches", "object", "cloud" and "privileged" the bundle's observations need.
+    """Which of the sources "wrenches", "object", "cloud", "pose" and "privileged" the bundle's observations need.
 
-    Who sees the cloud needs the estimate as well: it says why there is no cloud.
+    Who sees the cloud needs the estimate as well: it says why there is no cloud. Who sees the object's orientation gets
+    its position from the same tracker.
     """
     terms = [term for _, term in manifest.all_terms]
     names = {term.name for term in terms}
@@ -146,4 +157,6 @@ def needed_sources(manifest: Manifest) -> frozenset[str]:
     if cloud_points(names):
         uses.add("cloud")
     uses |= {source for kind, source in SOURCES.items() if any(term.provenance == kind for term in terms)}
+    if names & POSE_TERMS:
+        uses = uses - {"object"} | {"pose"}
     return frozenset(uses)

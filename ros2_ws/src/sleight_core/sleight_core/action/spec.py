@@ -181,6 +181,21 @@ class ActionSpec:
                 targets[:, columns] = xp.clip(targets[:, columns] + step, low, high)
         return Command(targets, twist)
 
+    def joint_outputs(self, action: Array) -> Array:
+        """A policy's raw output for the joints, clipped to [-1, 1], in the order of `actuated_joint_names`, (B, A).
+
+        Args:
+            action: (B, size) policy outputs.
+        """
+        xp = namespace(action)
+        out = zeros((action.shape[0], len(self.table.actuated_joint_names)), action)
+        start = 0
+        for part in self.parts:
+            if part.joint_names:
+                out[:, self._columns(part)] = xp.clip(action[:, start : start + part.size], -1.0, 1.0)
+            start += part.size
+        return out
+
     def encode(self, command: Command, canonical_yaw: Array, last_targets: Array) -> Array:
         """Express what was sent in policy units, (B, size): the inverse of `decode` inside the limits."""
         xp = namespace(command.joint_targets)

@@ -208,6 +208,7 @@ class TaskSection(Section):
         name: Name of the task.
         goal: Where the object should go, task frame, m.
         success_radius: Distance to the goal that counts as success, m.
+        success_angle: Angle to the goal's orientation that counts as success, rad; None: any orientation will do.
         hold_time: Time at the end of an episode within that distance that counts as held, s.
         episode_time: Length of an episode, s.
         start: The start pose.
@@ -217,6 +218,7 @@ class TaskSection(Section):
     name: Name
     goal: Vec3
     success_radius: Positive
+    success_angle: Positive | None = None
     hold_time: float = Field(ge=0)
     episode_time: Positive
     start: StartPose
@@ -224,7 +226,7 @@ class TaskSection(Section):
 
 
 class TrainingSection(Section):
-    """Where the policy comes from.
+    """Where the policy comes from; of one trained elsewhere, counts that nobody knows are 0.
 
     Attributes:
         algorithm: Learning algorithm.
@@ -235,6 +237,8 @@ class TrainingSection(Section):
         git_commit: Commit of the code, with "+" when files were changed.
         command: Command line that trained it.
         versions: Versions of the packages that matter.
+        source: Where a policy that was not trained here was published; empty for our own.
+        licence: Licence under which it was published; empty for our own.
     """
 
     algorithm: str
@@ -245,6 +249,8 @@ class TrainingSection(Section):
     git_commit: str
     command: str
     versions: dict[str, str]
+    source: str = ""
+    licence: str = ""
 
 
 class ResultSection(Section):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from sleight_core.arrays import constant, namespace
-from sleight_core.hand.table import HandTable
+from sleight_core.hand.table import HandTable, PalmPoint
 from sleight_core.rotations import quat_rotate
 
 Array = Any
@@ -68,9 +68,8 @@ class FingertipKinematics:
         self._kept: dict[Any, _Constants] = {}
         self.points = np.array([finger.point for finger in table.fingers.values()])
         self.tips = np.array([finger.tip for finger in table.fingers.values()])
-        body = table.body(table.grasp_center.body)
-        pos, quat = pose_in_root(table, body.name)
-        self.grasp_offset = pos + quat_rotate(quat, np.asarray(table.grasp_center.offset))
+        self.grasp_offset = _offset_in_root(table, table.grasp_center)
+        self.point_offsets = {name: _offset_in_root(table, point) for name, point in table.points.items()}
 
     def fingertips(
         self,
@@ -129,15 +128,29 @@ class FingertipKinematics:
 
     def grasp_center(self, wrist_pos: Array, wrist_quat: Array) -> Array:
         """Position of the grasp centre, (B, 3) m, in the wrist pose's frame."""
-        xp = namespace(wrist_pos)
-        offset = constant(self.grasp_offset, wrist_pos)
-        return wrist_pos + quat_rotate(wrist_quat, xp.broadcast_to(offset, wrist_pos.shape))
+        return _attached(self.grasp_offset, wrist_pos, wrist_quat)
+
+    def point(self, name: str, wrist_pos: Array, wrist_quat: Array) -> Array:
+        """Position of one of the table's `points`, (B, 3) m, in the wrist pose's frame.
+
+        Raises:
+            SleightError: The hand has no such point.
+        """
+        self.table.point(name)
+        return _attached(self.point_offsets[name], wrist_pos, wrist_quat)
 
     def finger_points(self, tips: Fingertips) -> Array:
         """The reward's finger points (2 cm along each distal body), (B, F, 3) m."""
         xp = namespace(tips.pos)
         offset = constant(self.points, tips.pos)
         return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
+
+
+def _attached(offset: np.ndarray, wrist_pos: Array, wrist_quat: Array) -> Array:
+    """Position (B, 3) of a point that is fixed to the hand's root body at `offset` (3,) m."""
+    xp = namespace(wrist_pos)
+    fixed = constant(offset, wrist_pos)
+    return wrist_pos + quat_rotate(wrist_quat, xp.broadcast_to(fixed, wrist_pos.shape))
 
 
 def _products(a: Array, b: Array) -> Array:
@@ -167,6 +180,11 @@ def _compose(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray])
 def _unit(quat: tuple[float, ...]) -> np.ndarray:
     q = np.asarray(quat, dtype=float)
     return q / np.linalg.norm(q)
+
+
+def _offset_in_root(table: HandTable, point: PalmPoint) -> np.ndarray:
+    pos, quat = pose_in_root(table, point.body)
+    return pos + quat_rotate(quat, np.asarray(point.offset))
 
 
 def pose_in_root(table: HandTable, body: str) -> tuple[np.ndarray, np.ndarray]:

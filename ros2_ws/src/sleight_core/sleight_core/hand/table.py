@@ -100,8 +100,8 @@ class Finger(_Row):
     point: Vec3
 
 
-class GraspCenter(_Row):
-    """The point between fingers and palm that should meet the object (m, in the body's frame)."""
+class PalmPoint(_Row):
+    """A point that moves with a rigid part of the palm (m, in the body's frame)."""
 
     body: str
     offset: Vec3
@@ -207,6 +207,7 @@ class HandTable(_Row):
             not written by hand but put together by `sleight_core.arm.robot.combine`.
         joint_orders: Orders and names that other public code has for the finger joints: a mapping from our name to
             theirs, written in their order. `joint_order` gives the conversions.
+        points: Further points of the palm by name, which policies trained elsewhere measure from.
     """
 
     name: str
@@ -218,12 +219,13 @@ class HandTable(_Row):
     bodies: tuple[Body, ...]
     couplings: tuple[Coupling, ...] = ()
     fingers: dict[str, Finger]
-    grasp_center: GraspCenter
+    grasp_center: PalmPoint
     wrist: Wrist
     self_collisions: tuple[tuple[str, str], ...] = ()
     postures: dict[str, dict[str, float]] = {}
     arm_joints: tuple[str, ...] = ()
     joint_orders: dict[str, dict[str, str]] = {}
+    points: dict[str, PalmPoint] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> HandTable:
@@ -371,6 +373,16 @@ class HandTable(_Row):
         """Velocity limits of `actuated_joint_names` (rad/s)."""
         return np.array([self._joints[name].velocity for name in self.actuated_joint_names])
 
+    def point(self, name: str) -> PalmPoint:
+        """Return a named point of the palm.
+
+        Raises:
+            SleightError: The hand has no such point.
+        """
+        if name not in self.points:
+            raise SleightError(f"hand '{self.name}' has no point", value=name, remedy=f"it has {sorted(self.points)}")
+        return self.points[name]
+
     def posture(self, name: str) -> np.ndarray:
         """Return a named posture over `joint_names` (rad).
 
@@ -388,6 +400,8 @@ class HandTable(_Row):
         unused = {"title", "postures", "joint_defaults", "friction", "joint_orders"}
         if not self.arm_joints:  # Digests of tables from before there were arms stay what they are.
             unused.add("arm_joints")
+        if not self.points:  # So do those of tables without further points.
+            unused.add("points")
         data = self.model_dump(mode="json", exclude=unused)
         for body in data["bodies"]:
             if body["joint"]:

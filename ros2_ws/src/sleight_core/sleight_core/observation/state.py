@@ -25,6 +25,12 @@ class RobotState:
         object_pos: (B, 3) m, the object's bounding-box centre as perceived.
         goal_pos: (B, 3) m, where the object should go.
         object_cloud: (B, N, 3) m, points of the object's surface as perceived; None where no term asks for them.
+        object_quat: (B, 4) wxyz, the object's orientation as a tracker perceives it; None where no term asks for it.
+        goal_quat: (B, 4) wxyz, the orientation that the object should have; None where no term asks for it.
+        joint_targets: (B, A) rad, what was last sent, after safety, in the order of the table's
+            `actuated_joint_names`; None where no term asks for it.
+        last_output: (B, A) the policy's own last output for these joints, before safety, in policy units; 0 before its
+            first; None where no term asks for it.
         memory: What the run-time keeps from earlier ticks for terms that ask for it, by name.
         privileged: Further arrays by name that only a simulator knows; used by critics and rewards, never deployed.
     """
@@ -41,5 +47,9 @@ class RobotState:
     object_pos: Array
     goal_pos: Array
     object_cloud: Array | None = None
+    object_quat: Array | None = None
+    goal_quat: Array | None = None
+    joint_targets: Array | None = None
+    last_output: Array | None = None
     memory: dict[str, Array] = field(default_factory=dict)
     privileged: dict[str, Array] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Grasp objects through the ROS 2 graph, on this machine alone."""
+"""Grasp objects, or turn a cube, through the ROS 2 graph, on this machine alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ DEMO_FAMILIES = ("cylinder", "box", "can", "bottle", "sphere")
 
 @app.callback()
 def _group() -> None:
-    """Grasp objects through the ROS 2 graph, on this machine alone."""
+    """Grasp objects, or turn a cube, through the ROS 2 graph, on this machine alone."""
 
 
 @app.command()
@@ -144,6 +144,44 @@ def compose(
         "where the object is came from the simulator",
         highlight=False,
     )
+
+
+@app.command()
+def reorient(
+    bundle: Annotated[Path, typer.Option(help="Folder of a bundle for cube reorientation.", show_default=False)],
+    episodes: Annotated[int, typer.Option(min=1, max=1000, help="How many episodes.")] = 3,
+    seconds: Annotated[float, typer.Option(min=1.0, max=3600.0, help="Length of an episode, s.")] = 60.0,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the nodes' logs.")] = Path("results/reorient"),
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the first start.")] = 0,
+) -> None:
+    """Start the simulated hand and tracker, policy and hand bridge as processes, and count a cube's rotations."""
+    refuse_mixed_ros()
+    from dataclasses import asdict
+    from functools import partial
+
+    from sleight_ros.demo.reorient import turn_cubes
+    from sleight_ros.processes import GraphError
+
+    console = Console(stderr=True)
+    try:
+        tell = partial(console.print, highlight=False)
+        turned = turn_cubes(bundle, episodes, seconds, out, seed=seed, report=tell)
+    except GraphError as error:
+        print(f"sleight: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    table = Table(box=None, pad_edge=False)
+    for head in ("episode", "rotations", "seconds", "cube held", "bridge held the hand for"):
+        table.add_column(head)
+    for i, one in enumerate(turned):
+        holds = ", ".join(f"{name} {count}" for name, count in one.holds.items()) or "nothing"
+        row = (str(i + 1), str(one.rotations), f"{one.seconds:.1f}", "yes" if one.held else "no", one.note or holds)
+        table.add_row(*row)
+    console.print(table)
+    if json_out is not None:
+        mean = sum(one.rotations for one in turned) / len(turned)
+        _write(json_out, {"rotations": mean, "seconds": seconds, "seed": seed, "episodes": [asdict(t) for t in turned]})
+    raise typer.Exit(1 if any(one.note for one in turned) else 0)
 
 
 def _default_objects(out: Path) -> list[str]:

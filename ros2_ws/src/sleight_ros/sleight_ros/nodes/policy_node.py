@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
 from sleight_core.bundle import load_bundle
@@ -107,10 +108,16 @@ class PolicyNode(SleightNode):
         self._commands = self.publish_on(HandCommand, "policy/command", STATE)
         # In this order: when several messages are waiting, the executor serves them so, and joint states tick.
         self.listen(HandCommand, "bridge/sent", self._on_sent)
-        self.listen(ObjectEstimate, "object/estimate", self._on_object)
-        if "privileged" in needed_sources(manifest):
+        sources = needed_sources(manifest)
+        if "pose" in sources:
+            # The tracker says where the object is; an estimate beside it would overwrite that.
+            self.listen(PoseStamped, "object/pose", self._on_pose)
+            self.listen(PoseStamped, "object/goal", self._on_goal)
+        else:
+            self.listen(ObjectEstimate, "object/estimate", self._on_object)
+        if "privileged" in sources:
             self.listen(PrivilegedState, PRIVILEGED, self._on_privileged)
-        if "cloud" in needed_sources(manifest):
+        if "cloud" in sources:
             self.listen(PointCloud2, "object/cloud", self._on_cloud)
         self.listen(Odometry, "wrist/odometry", self._on_wrist)
         self.listen(FingertipWrenches, "fingertip_wrenches", self._on_wrenches)
@@ -167,6 +174,12 @@ class PolicyNode(SleightNode):
 
     def _on_privileged(self, msg: PrivilegedState) -> None:
         self._inputs.take_privileged(msg, time.monotonic())
+
+    def _on_pose(self, msg: PoseStamped) -> None:
+        self._inputs.take_pose(msg, time.monotonic())
+
+    def _on_goal(self, msg: PoseStamped) -> None:
+        self._inputs.take_goal(msg, time.monotonic())
 
     def _on_wrist(self, msg: Odometry) -> None:
         self._inputs.take_wrist(msg, time.monotonic())

@@ -278,6 +278,11 @@ def check_sources(session: Session, step: PolicyStep) -> None:
     Raises:
         SleightError: A topic is not in it.
     """
+    names = {term.name for term in step.manifest.observation}
+    if "pose" in needed_sources(step.manifest) or "last_output" in names:
+        raise SleightError(
+            "policies that see a tracked pose or their own last output are not replayed", value=step.manifest.name
+        )
     needed = {
         "fingertip_wrenches": "wrenches" in needed_sources(step.manifest),
         "object/estimate": "object" in needed_sources(step.manifest),

@@ -23,7 +23,7 @@ from sleight_sim.tasks.compose.world import ComposeWorld, build_world
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-from sleight_ros.simulation.world import World
+from sleight_ros.simulation.world import FloatingHandWorld
 
 #: Height over its rest from which an object is off the table, m [own].
 LIFTED = 0.01
@@ -68,7 +68,7 @@ class Pair:
         return cls(*tasks, draw)
 
 
-class CompositionWorld(World[Pair]):
+class CompositionWorld(FloatingHandWorld[Pair]):
     """The table of a pair; starts are those of the first task."""
 
     def __init__(self, table: HandTable, config: GraspTaskConfig, thing: Pair) -> None:
@@ -94,7 +94,7 @@ class CompositionWorld(World[Pair]):
             data.qpos[model.joint(link.name).qposadr[0]] = link.start
         self._together = False
         joints = self.table.posture("open")
-        self.place(
+        self.place_hand(
             (object_start.wrist_pos[0] + COMPOSITION_PLACE, object_start.wrist_quat[0]),
             (object_start.place_pos[0] + COMPOSITION_PLACE, object_start.place_quat[0]),
             np.clip(joints, self.table.lower, self.table.upper),

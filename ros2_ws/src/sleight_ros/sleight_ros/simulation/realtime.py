@@ -144,7 +144,7 @@ class RealtimeWorld(threading.Thread):
             self.failure = f"{type(error).__name__}: {error}"
 
     def _loop(self) -> None:
-        substeps, dt = self.world.config.substeps, self.world.timestep
+        substeps, dt = self.world.substeps, self.world.timestep
         period = dt * substeps
         start = last = time.perf_counter()
         k = 0

@@ -40,7 +40,7 @@ class RobotReading:
 
 
 class Thing(Protocol):
-    """What lies on the table."""
+    """What the hand is to move."""
 
     @property
     def name(self) -> str:
@@ -52,34 +52,50 @@ OneThing = TypeVar("OneThing", bound=Thing)
 
 
 class World(ABC, Generic[OneThing]):
-    """Hand, table and an object, with the timing of the grasp task.
+    """A hand and one object at a time, stepped a physics step at a time: what `RealtimeWorld` runs.
 
     Args:
         table: The hand.
-        config: The task.
-        thing: What lies on the table first.
+        thing: The first object.
+        timestep: Physics step, s.
+        substeps: Physics steps in a control period.
+
+    Attributes:
+        thing: The object that is there.
+        model, data: MuJoCo's.
     """
 
-    def __init__(self, table: HandTable, config: GraspTaskConfig, thing: OneThing) -> None:
+    def __init__(self, table: HandTable, thing: OneThing, *, timestep: float, substeps: int) -> None:
         self.table = table
-        self.config = config
-        self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
-        self.goal = np.asarray(config.goal)
+        self.timestep = timestep
+        self.substeps = substeps
         self._models: dict[str, mujoco.MjModel] = {}
         self.load(thing)
 
-    @property
-    def timestep(self) -> float:
-        """Physics step, s."""
-        return self.config.control_period / self.config.substeps
-
     @abstractmethod
     def compile(self, thing: OneThing) -> mujoco.MjModel:
-        """Compile the world of an object: joints "wrist", the hand's and "object"."""
+        """Compile the world of an object: the hand's joints, servos and sensors, and the free joint "object"."""
 
     @abstractmethod
     def reset(self, rng: np.random.Generator) -> None:
         """Draw a start as the task does."""
+
+    @abstractmethod
+    def command_twist(self, twist: np.ndarray) -> None:
+        """Set the wrist twist (6,) in the task frame, m/s and rad/s."""
+
+    @abstractmethod
+    def count(self) -> None:
+        """Take one control step into the episode's success figures."""
+
+    @property
+    @abstractmethod
+    def succeeded(self) -> bool:
+        """Whether the episode is a success, if it ends now."""
+
+    @abstractmethod
+    def wrist(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Position, orientation (wxyz), linear and angular velocity of the hand's root body, task frame."""
 
     def privileged(self) -> dict[str, np.ndarray]:
         """What only a simulator knows and a policy may see in simulation, by the names of its terms."""
@@ -92,7 +108,7 @@ class World(ABC, Generic[OneThing]):
         return self._models[thing.name]
 
     def load(self, thing: OneThing) -> None:
-        """Put another object on the table; follow with `reset`."""
+        """Put another object there; follow with `reset`."""
         self.thing = thing
         self.model = model = self.model_for(thing)
         self.data = mujoco.MjData(model)
@@ -100,69 +116,43 @@ class World(ABC, Generic[OneThing]):
         joints = [model.joint(name) for name in table.joint_names]
         self._joint_qpos = np.array([int(joint.qposadr[0]) for joint in joints])
         self._joint_qvel = np.array([int(joint.dofadr[0]) for joint in joints])
-        self._wrist_qpos, self._wrist_qvel = (
-            int(a[0]) for a in (model.joint("wrist").qposadr, model.joint("wrist").dofadr)
-        )
         self._object_qpos = int(model.joint("object").qposadr[0])
-        self._wrist_ctrl = np.array([model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
         self._joint_ctrl = np.array([model.actuator(f"act_{name}").id for name in table.actuated_joint_names])
         self._wrench_at = int(model.sensor(f"{table.finger_names[0]}_force").adr[0])
 
-    def place(
-        self, wrist: tuple[np.ndarray, np.ndarray], thing: tuple[np.ndarray, np.ndarray], joints: np.ndarray
-    ) -> None:
-        """Put hand and object at rest where they start.
+    def place(self, thing: tuple[np.ndarray, np.ndarray], joints: np.ndarray) -> None:
+        """Put object and fingers at rest where they start.
 
         Args:
-            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root.
-            thing: The same of the object.
+            thing: Position (3,) m and orientation (4,) wxyz of the object.
             joints: (J,) rad, inside their limits.
         """
-        data, o, w = self.data, self._object_qpos, self._wrist_qpos
+        data, o = self.data, self._object_qpos
         data.qpos[o : o + 3], data.qpos[o + 3 : o + 7] = thing
-        data.qpos[w : w + 3], data.qpos[w + 3 : w + 7] = wrist
         data.qpos[self._joint_qpos] = joints
         data.ctrl[self._joint_ctrl] = joints[self.table.actuated_index]
-        data.ctrl[self._wrist_ctrl] = 0.0
         mujoco.mj_forward(self.model, data)
-        self.metrics.reset(np.array([0]))
 
     def command_joints(self, targets: np.ndarray) -> None:
         """Set the joint targets (A,) rad."""
         self.data.ctrl[self._joint_ctrl] = targets
 
-    def command_twist(self, twist: np.ndarray) -> None:
-        """Set the wrist twist (6,) in the task frame, m/s and rad/s."""
-        self.data.ctrl[self._wrist_ctrl] = twist
-
     def step(self) -> None:
         """Advance one physics step."""
         mujoco.mj_step(self.model, self.data)
 
-    def count(self) -> None:
-        """Take one control step into the episode's success figures."""
-        pos = self.object_pose()[0]
-        distance = np.array([np.linalg.norm(pos - self.goal)])
-        self.metrics.update(distance, np.array([pos[2] - TABLE_HEIGHT]))
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the episode is a success, if it ends now."""
-        return bool(self.metrics.held[0])
-
     def read(self) -> RobotReading:
         """Copy what the robot's sensors say now."""
-        q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
-        wrist_quat = q[w + 3 : w + 7].copy()
-        fingers = len(self.table.finger_names)
+        data, fingers = self.data, len(self.table.finger_names)
+        pos, quat, linvel, angvel = self.wrist()
         return RobotReading(
-            joint_pos=q[self._joint_qpos],
-            joint_vel=v[self._joint_qvel],
-            wrist_pos=q[w : w + 3].copy(),
-            wrist_quat=wrist_quat,
-            wrist_linvel=v[u : u + 3].copy(),
-            wrist_angvel=quat_rotate(wrist_quat, v[u + 3 : u + 6].copy()),
-            wrenches=self.data.sensordata[self._wrench_at : self._wrench_at + 6 * fingers].reshape(fingers, 6).copy(),
+            joint_pos=data.qpos[self._joint_qpos],
+            joint_vel=data.qvel[self._joint_qvel],
+            wrist_pos=pos,
+            wrist_quat=quat,
+            wrist_linvel=linvel,
+            wrist_angvel=angvel,
+            wrenches=data.sensordata[self._wrench_at : self._wrench_at + 6 * fingers].reshape(fingers, 6).copy(),
         )
 
     def object_pose(self) -> tuple[np.ndarray, np.ndarray]:
@@ -176,7 +166,70 @@ class World(ABC, Generic[OneThing]):
         return bool(np.isfinite(self.data.qpos).all())
 
 
-class TabletopWorld(World[ObjectSpec]):
+class FloatingHandWorld(World[OneThing]):
+    """A hand that floats over a table, with the timing and the success of the grasp task.
+
+    Models have the free joint "wrist", and servos of its velocity.
+
+    Args:
+        table: The hand.
+        config: The task.
+        thing: What lies on the table first.
+    """
+
+    def __init__(self, table: HandTable, config: GraspTaskConfig, thing: OneThing) -> None:
+        self.config = config
+        self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
+        self.goal = np.asarray(config.goal)
+        timestep = config.control_period / config.substeps
+        super().__init__(table, thing, timestep=timestep, substeps=config.substeps)
+
+    def load(self, thing: OneThing) -> None:
+        """Put another object on the table; follow with `reset`."""
+        super().load(thing)
+        wrist = self.model.joint("wrist")
+        self._wrist_qpos, self._wrist_qvel = int(wrist.qposadr[0]), int(wrist.dofadr[0])
+        self._wrist_ctrl = np.array([self.model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
+
+    def place_hand(
+        self, wrist: tuple[np.ndarray, np.ndarray], thing: tuple[np.ndarray, np.ndarray], joints: np.ndarray
+    ) -> None:
+        """Put hand and object at rest where they start.
+
+        Args:
+            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root.
+            thing: The same of the object.
+            joints: (J,) rad, inside their limits.
+        """
+        data, w = self.data, self._wrist_qpos
+        data.qpos[w : w + 3], data.qpos[w + 3 : w + 7] = wrist
+        data.ctrl[self._wrist_ctrl] = 0.0
+        self.place(thing, joints)
+        self.metrics.reset(np.array([0]))
+
+    def command_twist(self, twist: np.ndarray) -> None:
+        """Set the wrist twist (6,) in the task frame, m/s and rad/s."""
+        self.data.ctrl[self._wrist_ctrl] = twist
+
+    def count(self) -> None:
+        """Take one control step into the episode's success figures."""
+        pos = self.object_pose()[0]
+        distance = np.array([np.linalg.norm(pos - self.goal)])
+        self.metrics.update(distance, np.array([pos[2] - TABLE_HEIGHT]))
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the object is being held at the goal."""
+        return bool(self.metrics.held[0])
+
+    def wrist(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Position, orientation (wxyz), linear and angular velocity of the hand's root body, task frame."""
+        q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
+        quat = q[w + 3 : w + 7].copy()
+        return q[w : w + 3].copy(), quat, v[u : u + 3].copy(), quat_rotate(quat, v[u + 3 : u + 6].copy())
+
+
+class TabletopWorld(FloatingHandWorld[ObjectSpec]):
     """Hand, table and one object, with the timing and the starts of the grasp task."""
 
     def compile(self, thing: ObjectSpec) -> mujoco.MjModel:
@@ -196,7 +249,7 @@ class TabletopWorld(World[ObjectSpec]):
         height = TABLE_HEIGHT + max(config.start_height, poses.heights[k] + 0.002)
         thing = np.append(rng.uniform(-config.object_xy, config.object_xy, 2), height)
         wrist = np.append(rng.uniform(-config.wrist_xy, config.wrist_xy, 2), TABLE_HEIGHT + config.wrist_height)
-        self.place(
+        self.place_hand(
             (wrist, quat_multiply(yaw_quat(np.asarray(yaw)), PALM_DOWN)),
             (thing, quat_multiply(yaw_quat(np.asarray(turn)), poses.quats[k])),
             np.clip(np.zeros(len(table.joint_names)), table.lower, table.upper),
