@@ -65,7 +65,8 @@ class MujocoWarpEngine:
         options: Device and buffer sizes.
 
     Raises:
-        SleightError: mujoco_warp is not installed, the device is not there, or the worlds cannot share a model.
+        SleightError: mujoco_warp is not installed, the device is not there, the hand is on an arm, or the worlds cannot share
+            a model.
     """
 
     def __init__(
@@ -83,6 +84,10 @@ class MujocoWarpEngine:
         self.table = table
         self.num_envs = len(variant)
         self.substeps = substeps
+        if table.wrist_mode != "floating":
+            raise SleightError(
+                "mujoco_warp runs hands on a floating wrist", value=table.name, remedy="use --engine mujoco"
+            )
         if worlds.model.na:
             raise SleightError("mujoco_warp runs no actuators with a state here", value=f"na = {worlds.model.na}")
         self._models = [worlds.variants[k] for k in variant]
