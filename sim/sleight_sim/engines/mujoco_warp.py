@@ -65,8 +65,8 @@ class MujocoWarpEngine:
         options: Device and buffer sizes.
 
     Raises:
-        SleightError: mujoco_warp is not installed, the device is not there, the hand is on an arm, or the worlds cannot share
-            a model.
+        SleightError: mujoco_warp is not installed, the device is not there, the hand is on an arm, or the worlds cannot
+            share a model.
     """
 
     def __init__(
