@@ -117,7 +117,7 @@ def test_a_network_that_knows_the_chunk_samples_it(prediction, steps):
     wanted = torch.rand(2, HORIZON, 4) - 0.5
     alphas = sampler.scheduler.alphas_cumprod
 
-    def knows(noisy, step, condition):
+    def knows(noisy, step, history):
         alpha = alphas[int(step[0])]
         return wanted if prediction == "sample" else (noisy - alpha.sqrt() * wanted) / (1.0 - alpha).sqrt()
 
@@ -131,7 +131,7 @@ def test_a_network_that_knows_the_chunk_samples_it(prediction, steps):
 def test_the_loss_is_that_of_the_noise_or_the_chunk():
     for prediction in ("epsilon", "sample"):
         policy = DiffusionPolicy(3, 4, SMALL, NoiseConfig(prediction=prediction))
-        policy.unet.forward = lambda noisy, step, condition: torch.zeros_like(noisy)
+        policy.unet.forward = lambda noisy, step, history: torch.zeros_like(noisy)
         actions, noise = torch.full((8, HORIZON, 4), 0.5), torch.full((8, HORIZON, 4), 2.0)
         loss = policy.loss(torch.zeros(8, 2, 3), actions, noise, torch.arange(8))
         assert float(loss.detach()) == pytest.approx(4.0 if prediction == "epsilon" else 0.25)
