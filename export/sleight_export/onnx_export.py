@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,19 +77,36 @@ def to_onnx(
     Raises:
         SleightError: The policy cannot be traced, or the result is no valid model.
     """
-    policy = policy.eval()
+    return trace_onnx(policy, {source: torch.zeros(1, observation_size)}, outputs)
+
+
+def trace_onnx(network: torch.nn.Module, inputs: Mapping[str, torch.Tensor], outputs: Sequence[str]) -> bytes:
+    """Export a network with any number of inputs.
+
+    Args:
+        network: Deterministic; its arguments are the inputs in their order, its results the outputs.
+        inputs: Examples by name, a batch of one each.
+        outputs: Names of the outputs.
+
+    Returns:
+        The ONNX file, see `to_onnx`.
+
+    Raises:
+        SleightError: The network cannot be traced, or the result is no valid model.
+    """
+    network = network.eval()
     buffer = io.BytesIO()
     try:
         with _quiet(), torch.no_grad():
             # The traced exporter writes opset 17 itself; the newer one writes 18, converts it down when it can, and
             # records source paths of the exporting machine in the file.
             torch.onnx.export(
-                policy,
-                (torch.zeros(1, observation_size),),
+                network,
+                tuple(inputs.values()),
                 buffer,  # type: ignore[arg-type]  # file objects are accepted, the annotation is not complete
-                input_names=[source],
+                input_names=list(inputs),
                 output_names=list(outputs),
-                dynamic_axes={name: {0: "batch"} for name in (source, *outputs)},
+                dynamic_axes={name: {0: "batch"} for name in (*inputs, *outputs)},
                 opset_version=MAX_OPSET,
                 dynamo=False,
             )

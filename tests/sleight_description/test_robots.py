@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 from sleight_core.arm import ArmKinematics
 from sleight_core.hand import FingertipKinematics
+from sleight_core.hand.kinematics import center_of_mass
 from sleight_core.hand.shapes import HandShapes
 from sleight_core.rotations import quat_rotate, quat_to_matrix
 from sleight_description import load_robot, robot_names
-from sleight_description.mjcf import add_hand, center_of_mass
+from sleight_description.mjcf import add_hand
 from sleight_description.urdf import hand_urdf
 
 from .chain import link_poses, load

@@ -8,8 +8,9 @@ import pytest
 import yourdfpy
 from sleight_core.errors import SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
+from sleight_core.hand.kinematics import center_of_mass
 from sleight_description import hand_names, load_hand
-from sleight_description.mjcf import add_hand, center_of_mass
+from sleight_description.mjcf import add_hand
 from sleight_description.urdf import hand_urdf
 
 #: Published tip positions at q = 0, palm frame (resdex_facts 9.2).

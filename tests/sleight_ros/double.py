@@ -63,6 +63,7 @@ class Double:
         estimates: Publish object estimates itself (no perception node is running).
         clouds: Publish a camera's clouds.
         drives: Be a robot at all; else only listen and ask.
+        table: The hand whose limits must be kept; its joints are the Shadow Hand's.
 
     Attributes:
         faults: Names of what is broken now; `faulty` knows them, and `_publish` and `_look`.
@@ -73,10 +74,10 @@ class Double:
         injected: System time (ns) at which the newest instantaneous fault happened.
     """
 
-    def __init__(self, *, estimates=False, clouds=False, drives=True):
+    def __init__(self, *, estimates=False, clouds=False, drives=True, table=HAND):
         self.faults: set[str] = set()
         self.heard = Heard()
-        self.monitor = SafetyMonitor(HAND, PERIOD)
+        self.monitor = SafetyMonitor(table, PERIOD)
         self.rogue = Rogue(PERIOD)
         self.clock_offset = 0
         self.injected = 0

@@ -7,6 +7,7 @@ import time
 import numpy as np
 from lifecycle_msgs.msg import Transition
 from sleight_core.safety import SafetyState
+from sleight_description import load_hand
 from sleight_ros import convert
 from sleight_ros.processes import Processes
 
@@ -29,16 +30,18 @@ class Rig:
         folder: For the bundle and the logs.
         perception: Run perception on the double's camera, instead of letting the double estimate the object.
         make_bundle: Writes the policy's bundle into a folder.
+        hand: Name of the hand; its joints are the Shadow Hand's.
     """
 
-    def __init__(self, folder, *, perception=False, make_bundle=None):
+    def __init__(self, folder, *, perception=False, make_bundle=None, hand="shadow"):
         self.folder = folder
         self.bundle = folder / "bundle"
         if make_bundle is None:
             tiny_bundle(self.bundle, bias=BIAS, period=PERIOD)
         else:
             make_bundle(self.bundle)
-        self.robot = Double(estimates=not perception, clouds=perception)
+        self.hand = hand
+        self.robot = Double(estimates=not perception, clouds=perception, table=load_hand(hand))
         self.processes = Processes(folder / "graph", int(os.environ["ROS_DOMAIN_ID"]))
         self.perception = perception
 
@@ -63,7 +66,13 @@ class Rig:
 
     def start_bridge(self, **parameters):
         """Start the bridge."""
-        parameters = {"blend_time": 0.2, "control_period": PERIOD, "object_max_age": OBJECT_AGE, **parameters}
+        parameters = {
+            "blend_time": 0.2,
+            "control_period": PERIOD,
+            "object_max_age": OBJECT_AGE,
+            "hand": self.hand,
+            **parameters,
+        }
         self.processes.node("hand_bridge", "sleight_ros.nodes.bridge_node", parameters)
 
     def start_policy(self, **parameters):
@@ -74,7 +83,7 @@ class Rig:
             "wrenches_max_age": STATE_AGE,
             "object_max_age": OBJECT_AGE,
         }
-        ages |= {"sent_max_age": 2 * STATE_AGE, "control_period": PERIOD}
+        ages |= {"sent_max_age": 2 * STATE_AGE, "control_period": PERIOD, "hand": self.hand}
         parameters = {"bundle": str(self.bundle), **ages, **parameters}
         self.processes.node("policy_node", "sleight_ros.nodes.policy_node", parameters)
 

@@ -10,7 +10,7 @@ from sleight_core.errors import SleightError  # noqa: E402
 from sleight_export.run import export_run  # noqa: E402
 from sleight_training.base import prepare_run, train_base  # noqa: E402
 from sleight_training.ppo.runner import AVERAGE, actor_state, read_checkpoint  # noqa: E402
-from sleight_training.weights import read_weights, write_weights  # noqa: E402
+from sleight_training.weights import read_weights, restore_run, write_weights  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +54,26 @@ def test_what_is_no_weights_file_is_refused(folder, tmp_path):
         path.write_bytes(content)
         with pytest.raises(SleightError):
             read_weights(path)
+
+
+def test_a_restored_run_goes_on_as_the_run_would(folder, tmp_path):
+    path = write_weights(folder, tmp_path / "base.safetensors", learner=True)
+    longer = restore_run(path, tmp_path / "run")
+    assert restore_run(path, tmp_path / "run") == longer, "a restored run stays as it is"
+    before, after = (read_checkpoint(place / "checkpoint.pt") for place in (folder, tmp_path / "run"))
+    first, second = before["optimizer_state_dict"], after["optimizer_state_dict"]
+    assert first["state"].keys() == second["state"].keys() and first["state"]
+    for i, moments in first["state"].items():
+        assert all(torch.equal(torch.as_tensor(value), second["state"][i][name]) for name, value in moments.items())
+    assert [group["lr"] for group in first["param_groups"]] == [group["lr"] for group in second["param_groups"]]
+    longer = longer.model_copy(update={"ppo": longer.ppo.model_copy(update={"iterations": 3})})
+    longer.write(tmp_path / "run")
+    assert train_base(tmp_path / "run", longer, resume=True).iteration == 3
+
+
+def test_a_folder_with_another_run_is_left_alone(folder, tmp_path):
+    path = write_weights(folder, tmp_path / "base.safetensors")
+    other = read_weights(path)[0].model_copy(update={"seed": 7})
+    other.write(tmp_path / "run")
+    with pytest.raises(SleightError, match="another run"):
+        restore_run(path, tmp_path / "run")

@@ -50,16 +50,45 @@ def _hyper_facts(hyper: HyperConfig) -> list[tuple[str, str]]:
 
 def write_run_page(folder: Path) -> Path:
     """Write `index.html` for a run from its metrics; returns its path."""
+    run = read_run(folder)
+    facts = [
+        ("object set", run.objects),
+        *(_hyper_facts(run.hyper) if run.hyper else ()),
+        ("grasp proposals", proposal_facts(run.proposals)),
+        ("preset", run.preset),
+        ("seed", str(run.seed)),
+    ]
+    made = [
+        ("command", run.command),
+        ("code", run.git_commit),
+        ("versions", ", ".join(f"{k} {v}" for k, v in run.versions.items())),
+    ]
+    return write_ppo_page(folder, facts, made, run.ppo.iterations, held="held at the end", ever="ever within 5 cm")
+
+
+def write_ppo_page(
+    folder: Path, facts: list[tuple[str, str]], made: list[tuple[str, str]], iterations: int, *, held: str, ever: str
+) -> Path:
+    """Write `index.html` of any PPO run from its metrics; returns its path.
+
+    Args:
+        folder: The run's folder.
+        facts: Rows of the table: what is trained.
+        made: Further rows: what made it.
+        iterations: How many there will be.
+        held: What the first of the two counted shares of episodes means.
+        ever: What the second one means.
+    """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib.figure import Figure
 
-    run, rows = read_run(folder), read_metrics(folder)
+    rows = read_metrics(folder)
     steps = [row["steps"] / 1e6 for row in rows]
     figure = Figure(figsize=(10, 6.5))
     panels = figure.subplots(2, 2)
-    for key, label in (("held", "held at the end"), ("ever", "ever within 5 cm")):
+    for key, label in (("held", held), ("ever", ever)):
         panels[0, 0].plot(steps, [row[key] for row in rows], label=label)
     panels[0, 0].set(title="success of the learning policy (with its noise)", ylim=(0, 1), xlabel="million steps")
     panels[0, 0].legend()
@@ -75,22 +104,13 @@ def write_run_page(folder: Path) -> Path:
     panels[1, 1].set(title="environment steps a second, learning included", xlabel="million steps", ylim=(0, None))
     figure.tight_layout()
     last = rows[-1] if rows else {}
-    facts = [
-        ("object set", run.objects),
-        *(_hyper_facts(run.hyper) if run.hyper else ()),
-        ("grasp proposals", proposal_facts(run.proposals)),
-        ("preset", run.preset),
-        ("seed", str(run.seed)),
-        ("iterations", f"{last.get('iteration', 0)} of {run.ppo.iterations}"),
+    state = [
+        ("iterations", f"{last.get('iteration', 0)} of {iterations}"),
         ("environment steps", f"{last.get('steps', 0):,}"),
         ("learning time", f"{last.get('seconds', 0.0) / 60:.1f} min"),
-        ("held / ever, last episodes", f"{last.get('held', float('nan')):.1%} / {last.get('ever', float('nan')):.1%}"),
-        ("command", run.command),
-        ("code", run.git_commit),
-        ("versions", ", ".join(f"{k} {v}" for k, v in run.versions.items())),
+        (f"{held} / {ever}", f"{last.get('held', float('nan')):.1%} / {last.get('ever', float('nan')):.1%}"),
     ]
     path = folder / "index.html"
-    path.write_text(
-        page(f"Training run {folder.name}", table(facts) + picture(figure, "learning curves")), encoding="utf-8"
-    )
+    body = table([*facts, *state, *made]) + picture(figure, "learning curves")
+    path.write_text(page(f"Training run {folder.name}", body), encoding="utf-8")
     return path

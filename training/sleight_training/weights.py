@@ -1,4 +1,4 @@
-"""A run's networks in one small file (safetensors): what a repository keeps of a training."""
+"""A run's networks in one small file (safetensors): what a repository keeps of a training, and goes on from."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from safetensors.torch import save_file
 from sleight_core.errors import SleightError
 
 from sleight_training.ppo.runner import read_checkpoint
-from sleight_training.run import RunConfig, read_run
+from sleight_training.run import CONFIG, RunConfig, read_run
 
 SUFFIX = ".safetensors"
+CHECKPOINT = "checkpoint.pt"
 _STATE = "_state_dict"
+_LEARNER = "optimizer_state_dict"
+_MOMENTS = "optimizer"
 
 
-def write_weights(folder: Path, path: Path, checkpoint: str = "checkpoint.pt") -> Path:
-    """Write actor and critic of a run, with its configuration and progress; optimiser and logs stay behind.
+def write_weights(folder: Path, path: Path, checkpoint: str = CHECKPOINT, *, learner: bool = False) -> Path:
+    """Write actor and critic of a run, with its configuration and progress; logs stay behind.
 
     Args:
         folder: The run.
         path: The file, ending in ``.safetensors``; replaced atomically.
         checkpoint: File of the run to take.
+        learner: Keep the optimiser as well, three times as large: a run restored from the file can then be resumed.
 
     Raises:
         SleightError: The folder is no run, its checkpoint is missing or damaged, or the file's name is another.
@@ -37,12 +41,19 @@ def write_weights(folder: Path, path: Path, checkpoint: str = "checkpoint.pt") -
     tensors = {
         f"{network.removesuffix(_STATE)}.{name}": value.contiguous()
         for network, state in data.items()
-        if network.endswith(_STATE) and network != "optimizer_state_dict"
+        if network.endswith(_STATE) and network != _LEARNER
         for name, value in state.items()
     }
+    metadata = {"run": run.model_dump_json(), "progress": json.dumps(data["progress"])}
+    if learner:
+        moments = data[_LEARNER]["state"]
+        tensors.update(
+            {f"{_MOMENTS}.{i}.{name}": torch.as_tensor(v) for i, part in moments.items() for name, v in part.items()}
+        )
+        metadata["param_groups"] = json.dumps(data[_LEARNER]["param_groups"])
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    save_file(tensors, part, metadata={"run": run.model_dump_json(), "progress": json.dumps(data["progress"])})
+    save_file(tensors, part, metadata=metadata)
     os.replace(part, path)
     return path
 
@@ -51,18 +62,26 @@ def read_weights(path: Path) -> tuple[RunConfig, dict[str, Any]]:
     """Read such a file.
 
     Returns:
-        The run's configuration, and what `read_checkpoint` returns of a checkpoint, without the optimiser.
+        The run's configuration, and what `read_checkpoint` returns of a checkpoint; the optimiser's part where it was
+        kept.
 
     Raises:
         SleightError: It is missing, damaged, or of another kind.
     """
     states: dict[str, Any] = {}
+    learner: dict[str, Any] = {}
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             for key in file.keys():  # noqa: SIM118  # not a mapping
                 network, name = key.split(".", 1)
-                states.setdefault(network + _STATE, {})[name] = file.get_tensor(key)
+                if network == _MOMENTS:
+                    index, moment = name.split(".", 1)
+                    learner.setdefault("state", {}).setdefault(int(index), {})[moment] = file.get_tensor(key)
+                else:
+                    states.setdefault(network + _STATE, {})[name] = file.get_tensor(key)
+        if learner:
+            learner["param_groups"] = json.loads(metadata["param_groups"])
         run = RunConfig.model_validate_json(metadata["run"])
         progress = json.loads(metadata["progress"])
     except FileNotFoundError as error:
@@ -74,4 +93,33 @@ def read_weights(path: Path) -> tuple[RunConfig, dict[str, Any]]:
         raise SleightError("weights are not finite", value=path, remedy="train again")
     if "actor_state_dict" not in states:
         raise SleightError("weights hold no actor", value=path, remedy="write them again")
-    return run, {**states, "progress": progress}
+    return run, {**states, **({_LEARNER: learner} if learner else {}), "progress": progress}
+
+
+def restore_run(path: Path, folder: Path) -> RunConfig:
+    """Make a run's folder of a file that was kept of it.
+
+    The run can be exported, judged and built on like any other; resumed only when the learner was kept.
+
+    Args:
+        path: The file.
+        folder: The run's folder; one that holds this very run already stays as it is.
+
+    Raises:
+        SleightError: The file cannot be read, or the folder holds another run.
+    """
+    run, data = read_weights(path)
+    if (folder / CONFIG).exists():
+        if read_run(folder) != run:
+            raise SleightError("this folder holds another run", value=folder, remedy="choose another --out")
+        return run
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{CHECKPOINT}.part"
+    torch.save(data, part)
+    os.replace(part, folder / CHECKPOINT)
+    if run.hyper is not None:
+        from sleight_training.hyper.training import write_frozen  # builds on this module
+
+        write_frozen(folder, data)
+    run.write(folder)  # last: a folder with a configuration is whole
+    return run

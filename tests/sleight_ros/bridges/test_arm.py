@@ -11,8 +11,8 @@ pytest.importorskip("mink")
 from builtin_interfaces.msg import Time
 from sleight_core.arm import ArmKinematics
 from sleight_core.errors import SleightError
+from sleight_core.hand.kinematics import center_of_mass
 from sleight_core.rotations import quat_conjugate, quat_multiply, quat_rotate
-from sleight_description.mjcf import center_of_mass
 from sleight_ros.bridges import arm_joint, forward_command, joint_trajectory, states
 from sleight_ros.bridges.base import BridgeCommand, BridgeContext
 from sleight_ros.bridges.bridge import Bridge, parse_bridge

@@ -10,6 +10,7 @@ from sleight_core.errors import SleightError
 from sleight_ros.skills.compositions import check_bundle, check_composition
 from sleight_ros.skills.goals import Outcome, Phase, SkillSettings, compose_request, grasp_request
 
+from ...sleight_core.compose.builders import composition
 from ..bundles import tiny_bundle
 
 SETTINGS = SkillSettings()
@@ -79,7 +80,9 @@ def test_a_bundle_that_is_not_here_is_refused(tmp_path):
 
 
 def test_a_composition_must_have_the_skills():
-    composed = SimpleNamespace(kind="masked_dual_residual", skills=("grasp", "press"))
-    check_composition("pair", composed, ("grasp", "press"))
+    composed = composition()
+    check_composition("pair", composed, ("GraspBall", "PushButton"))
     with pytest.raises(SleightError, match="has no skill 'pour'"):
-        check_composition("pair", composed, ("grasp", "pour"))
+        check_composition("pair", composed, ("GraspBall", "pour"))
+    with pytest.raises(SleightError, match=r"no composition of 'PushButton' and 'GraspBall' \(it has Gra"):
+        check_composition("pair", composed, ("PushButton", "GraspBall"))

@@ -66,5 +66,6 @@ def test_executed_in_chunks_it_succeeds():
 
 
 def test_a_task_without_a_script_is_refused():
+    config = TASKS["PushButton"].model_copy(update={"name": "PushDoorbell"})
     with pytest.raises(SleightError, match="no scripted expert"):
-        ScriptedSkill(make_compose_task(TASKS["PickStick"], 1, num_threads=1))
+        ScriptedSkill(make_compose_task(config, 1, num_threads=1))

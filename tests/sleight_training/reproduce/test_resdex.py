@@ -156,6 +156,27 @@ def test_the_real_commands_run_and_are_not_run_again(tmp_path: Path) -> None:
     assert listed.exit_code == 0 and "codes" in listed.stdout and "done" in listed.stdout
 
 
+@pytest.mark.parametrize(("iteration", "commands"), [(4, 1), (2, 2)])
+def test_kept_weights_take_the_place_of_a_training(tmp_path: Path, iteration: int, commands: int) -> None:
+    np = pytest.importorskip("numpy")
+    save_file = pytest.importorskip("safetensors.numpy").save_file
+    about = {"run": json.dumps({"kind": "base", "ppo": {"iterations": 4}})}
+    about["progress"] = json.dumps({"iteration": iteration})
+    save_file({"actor.x": np.zeros(1, np.float32)}, tmp_path / "base_k1_0.safetensors", metadata=about)
+    preset = reproduction("smoke")
+    trained, kept = resdex_graph(preset), resdex_graph(preset, tmp_path)
+    job = kept.jobs["base_k1_0"]
+    assert len(job.commands) == commands and not job.needs and job.outputs == trained.jobs["base_k1_0"].outputs
+    assert words(kept, "base_k1_0").startswith(f"train restore {tmp_path}/base_k1_0.safetensors --sha256 ")
+    if commands == 2:
+        assert words(kept, "base_k1_0", 1) == "train base --out {out}/runs/base_k1_0 --resume"
+    assert kept.digest("hyper_k1_s0_stage1") != trained.digest("hyper_k1_s0_stage1")
+    assert kept.digest("base_k2_0") == trained.digest("base_k2_0")
+    (tmp_path / "base_k1_0.safetensors").write_bytes(b"no weights")
+    with pytest.raises(SleightError, match="kept weights cannot be read"):
+        resdex_graph(preset, tmp_path)
+
+
 def test_wrong_use_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     for arguments, said in (
         (("--only", "nothing"), "no such job: nothing"),

@@ -34,6 +34,10 @@ def resdex(
         list[str] | None,
         typer.Option(help="Run these jobs and what they need; * stands for anything. May be repeated."),
     ] = None,
+    kept: Annotated[
+        Path | None,
+        typer.Option(help="Folder of NAME.safetensors files ('sleight train keep'): these policies are not trained."),
+    ] = None,
     show: Annotated[bool, typer.Option("--list", help="List the jobs and where they stand; run nothing.")] = False,
 ) -> None:
     """Train, export and judge the policies of ResDex; tables and figures beside the paper's, after every job."""
@@ -43,7 +47,9 @@ def resdex(
     from sleight_training.reproduce.store import JobStore
 
     chosen = reproduction(preset, numbers(k, "--k"), numbers(seeds, "--seeds"))
-    graph = resdex_graph(chosen)
+    if kept is not None and not kept.is_dir():
+        raise SleightError("no such folder of kept weights", value=kept)
+    graph = resdex_graph(chosen, kept)
     folder = (out or Path("results") / "reproduce" / f"resdex_{preset}").resolve()
     store = JobStore(folder)
     console = Console(stderr=True)

@@ -51,18 +51,26 @@ class RecedingHorizon:
             )
         return np.concatenate([terms[name] for name in self.skill.term_names], axis=-1)
 
-    def act(self, observation: Array) -> Array:
-        """Actions (B, 28) for observations (B, O); chunks are planned where none is left.
+    def act(self, observation: Array, ids: Ids | None = None) -> Array:
+        """Actions for observations (B, O); chunks are planned where none is left.
 
         An episode begins at the first call, and at the first one after `reset`: its history is its first observation.
+
+        Args:
+            observation: (B, O) of all environments.
+            ids: (n,) environments in which the skill acts now, or None for all; in the others its time stands still.
+
+        Returns:
+            (n, 28), or (B, 28).
         """
+        ids = np.arange(len(observation)) if ids is None else ids
         if self._history is None or self._chunks is None:
             self._history = np.repeat(observation[:, None], OBSERVATION_STEPS, axis=1)
             self._chunks = np.zeros((len(observation), 0, 0))
-        history = np.concatenate([self._history[:, 1:], observation[:, None]], axis=1)
-        history[self._fresh] = observation[self._fresh, None]
-        self._history = history
-        due = np.flatnonzero(self._fresh | (self._next >= self.skill.execute))
+        history, fresh = self._history, ids[self._fresh[ids]]
+        history[ids] = np.concatenate([history[ids, 1:], observation[ids, None]], axis=1)
+        history[fresh] = observation[fresh, None]
+        due = ids[self._fresh[ids] | (self._next[ids] >= self.skill.execute)]
         if len(due):
             planned = self.skill.plan(history[due], due)
             if planned.shape[1] < self.skill.execute:
@@ -75,9 +83,9 @@ class RecedingHorizon:
                 self._chunks = np.zeros((len(observation), *planned.shape[1:]))
             self._chunks[due] = planned
             self._next[due] = 0
-        self._fresh[:] = False
-        actions = self._chunks[np.arange(len(observation)), self._next]
-        self._next += 1
+        self._fresh[ids] = False
+        actions = self._chunks[ids, self._next[ids]]
+        self._next[ids] += 1
         return actions
 
     def reset(self, ids: Ids) -> None:

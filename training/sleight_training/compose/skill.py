@@ -29,7 +29,7 @@ class Skill(Protocol):
         """Plan a chunk for some environments.
 
         Args:
-            history: (n, OBSERVATION_STEPS, O) the latest observations, oldest first: the terms of `term_names`, concatenated.
+            history: (n, OBSERVATION_STEPS, O) the latest observations, oldest first: `term_names` in a row.
             ids: (n,) which environments; a skill with a state of its own (a script) keeps it by environment.
 
         Returns:

@@ -119,7 +119,7 @@ def prepare_hyper(
     given = {"kind": "hyper", "preset": preset_name, "objects": objects, "seed": seed, "ppo": ppo, "task": task}
     run = RunConfig.model_validate({**given, "hyper": hyper, "proposals": record, **provenance()})
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(_flat(frozen), folder / FROZEN)
+    write_frozen(folder, frozen)
     if learned:
         save_file(_flat(learned), folder / START)
     run.write(folder)
@@ -262,6 +262,11 @@ def read_frozen(path: Path) -> dict[str, dict[str, torch.Tensor]]:
         name, rest = key.split(".", 1)
         states.setdefault(name, {})[rest] = value
     return states
+
+
+def write_frozen(folder: Path, states: dict[str, Any]) -> None:
+    """Write what does not learn, experts and object encoder, beside a run."""
+    save_file(_flat({name: states[name] for name in (MIXTURE_STATE, ENCODER_STATE)}), folder / FROZEN)
 
 
 def _flat(states: dict[str, dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

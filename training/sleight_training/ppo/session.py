@@ -4,32 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
 
+from sleight_training.ppo.config import PpoConfig
+from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
 from sleight_training.report import write_run_page
-from sleight_training.run import RunConfig
 
 Report = Callable[[Progress], bool | None]
 
 
-def begin_session(run: RunConfig, session: int) -> int:
+class PpoRun(Protocol):
+    """What a session asks of a run's configuration."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+        ...
+
+    @property
+    def ppo(self) -> PpoConfig:
+        """PPO's figures."""
+        ...
+
+
+def begin_session(run: PpoRun, session: int, here: Ranks | None = None) -> int:
     """Set torch up and return the seed of the environments.
 
     Args:
         run: Its configuration.
         session: Iteration it continues from; starts and noise are drawn anew, so that a resumed run does not repeat.
+        here: This process; others draw other starts and noise.
     """
+    rank = here.rank if here else 0
     # Adam's moments of unused inputs decay into denormal numbers, which are 10 times slower on a CPU.
     torch.set_flush_denormal(True)
-    torch.manual_seed(run.seed + 1_000_003 * session)
-    return int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
+    torch.manual_seed(run.seed + 1_000_003 * session + 7_919 * rank)
+    drawn = (run.seed, session, rank) if rank else (run.seed, session)
+    return int(np.random.SeedSequence(drawn).generate_state(1)[0])
 
 
 def learn_run(
-    folder: Path, run: RunConfig, build: Callable[[int], PpoRunner], *, resume: bool, report: Report | None
+    folder: Path,
+    run: PpoRun,
+    build: Callable[[int], PpoRunner],
+    *,
+    resume: bool,
+    report: Report | None,
+    write_page: Callable[[Path], object] = write_run_page,
 ) -> Progress:
     """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
 
@@ -39,6 +64,7 @@ def learn_run(
         build: Makes the runner of a session that continues from an iteration.
         resume: Continue from the checkpoint; a run killed before its first one starts over.
         report: Called after each iteration; training ends early when it returns True.
+        write_page: Writes the page of the run's folder.
     """
     checkpoint = folder / "checkpoint.pt"
     done = int(read_checkpoint(checkpoint)["progress"]["iteration"]) if resume and checkpoint.exists() else 0
@@ -47,12 +73,12 @@ def learn_run(
         runner.resume()
 
     def every(progress: Progress) -> bool | None:
-        if progress.iteration % run.ppo.save_every == 0:
-            write_run_page(folder)
+        if runner.here.first and progress.iteration % run.ppo.save_every == 0:
+            write_page(folder)
         return report(progress) if report else None
 
     try:
         return runner.learn(every)
     finally:
-        if runner.progress.iteration:
-            write_run_page(folder)
+        if runner.here.first and runner.progress.iteration:
+            write_page(folder)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sleight_core.errors import SleightError
 
 from sleight_training.reproduce.job import OUT, Command, Job, JobGraph
+from sleight_training.reproduce.kept import take_kept
 
 #: Columns of the paper's tables.
 SETS = ("train", "unseen_object", "unseen_category")
@@ -184,11 +186,19 @@ def result_file(policy: str, column: str) -> str:
     return f"eval/{policy}/{column}.json"
 
 
-def resdex_graph(preset: Preset) -> JobGraph:
-    """Return all jobs of a reproduction."""
+def resdex_graph(preset: Preset, kept: Path | None = None) -> JobGraph:
+    """Return all jobs of a reproduction.
+
+    Args:
+        preset: Its sizes.
+        kept: A folder with weights of policies, `NAME.safetensors`; these are taken instead of trained.
+    """
     jobs = [_codes(preset), *_proposals(preset)]
     for policy in policies(preset):
-        jobs += [_training(preset, policy), _export(policy), _evaluation(preset, policy)]
+        training = _training(preset, policy)
+        if kept is not None and (file := kept / f"{policy.name}.safetensors").is_file():
+            training = take_kept(training, file, f"runs/{policy.name}")
+        jobs += [training, _export(policy), _evaluation(preset, policy)]
         if policy.kind == "stage2" and policy.seed == preset.seeds[0]:
             jobs.append(_shown(preset, policy))
     return JobGraph(jobs)

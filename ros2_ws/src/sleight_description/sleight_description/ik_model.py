@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sleight_core.arm import Robot
+from sleight_core.hand.kinematics import center_of_mass
 from sleight_core.hand.table import Body
 from sleight_core.rotations import quat_multiply
 from sleight_core.safety.limits import JointLimits
 
-from sleight_description.mjcf import center_of_mass, shape_type
+from sleight_description.mjcf import shape_type
 
 Array = NDArray[np.float64]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sleight_core.hand import HandTable
+from sleight_core.hand.kinematics import center_of_mass
 from sleight_core.hand.table import Collision
 
 if TYPE_CHECKING:
@@ -161,21 +162,3 @@ def _add_wrist_servo(spec: mujoco.MjSpec, table: HandTable, prefix: str) -> None
             forcelimited=False,
         )
         actuator.set_to_velocity(kv=cap / speed)
-
-
-def center_of_mass(table: HandTable) -> np.ndarray:
-    """Centre of mass of the hand, without the arm, at q = 0 in the root body's frame, (3,) m."""
-    from sleight_core.hand.kinematics import pose_in_root
-    from sleight_core.rotations import quat_rotate
-
-    total, moment = 0.0, np.zeros(3)
-    within: set[str] = {table.root_body}
-    for row in table.bodies:
-        if row.parent in within:
-            within.add(row.name)
-        elif row.name != table.root_body:
-            continue  # A link of the arm.
-        pos, quat = pose_in_root(table, row.name)
-        moment += row.inertial.mass * (pos + quat_rotate(quat, np.asarray(row.inertial.com)))
-        total += row.inertial.mass
-    return moment / total

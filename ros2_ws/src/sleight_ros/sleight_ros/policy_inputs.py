@@ -13,10 +13,12 @@ from sleight_core.observation import RobotState
 from sleight_core.rotations import quat_yaw_of_axis
 from sleight_core.safety import JointLimits
 from sleight_core.safety.limits import DEFAULT_MARGIN
-from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate
+from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate, PrivilegedState
 
 from sleight_ros import convert
 from sleight_ros.clouds import CloudError, cloud_xyz
+from sleight_ros.privileged import TOPIC as PRIVILEGED
+from sleight_ros.privileged import read_privileged
 
 
 @dataclass
@@ -81,8 +83,8 @@ class PolicyInputs:
         goal: Where the object should go in the task frame (3,), m.
         frame: Name of the task frame.
         limits: Largest ages.
-        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud" and
-            "wrenches".
+        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud", "wrenches" and,
+            in simulation, "privileged".
         margin: Distance to the joint limits that was kept in training, rad.
     """
 
@@ -109,8 +111,14 @@ class PolicyInputs:
         self.object = Source("object/estimate", limits.object)
         self.cloud = Source("object/cloud", limits.object)
         self.sent = Source("bridge/sent", limits.sent)
+        self.privileged = Source(PRIVILEGED, limits.wrenches)
         self._required = [self.joints, self.wrist]
-        optional = (("wrenches", self.wrenches), ("object", self.object), ("cloud", self.cloud))
+        optional = (
+            ("wrenches", self.wrenches),
+            ("object", self.object),
+            ("cloud", self.cloud),
+            ("privileged", self.privileged),
+        )
         self._required += [source for key, source in optional if key in uses]
         self._reader = convert.JointReader(table.joint_names)
         count, fingers = len(table.joint_names), len(table.finger_names)
@@ -122,6 +130,8 @@ class PolicyInputs:
         self._canonical_yaw = 0.0
         self._last_action = np.zeros(action.size)
         self._sent_targets: np.ndarray | None = None
+        self._sent_twist = np.zeros(6)
+        self._privileged: dict[str, np.ndarray] = {}
 
     def take_joints(self, msg: JointState, now: float) -> None:
         """Take a joint state; `now` is the monotonic clock, s, here and below."""
@@ -177,6 +187,16 @@ class PolicyInputs:
         if not problem:
             self._object_cloud = np.array(points, dtype=float)
 
+    def take_privileged(self, msg: PrivilegedState, now: float) -> None:
+        """Take what only a simulator knows."""
+        values = read_privileged(msg)
+        problem = "" if all(np.isfinite(value).all() for value in values.values()) else "not finite"
+        if not problem and msg.header.frame_id != self.frame:
+            problem = f"in frame '{msg.header.frame_id}' instead of '{self.frame}'"
+        self.privileged.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        if not problem:
+            self._privileged = {name: value[None] for name, value in values.items()}
+
     def take_sent(self, msg: HandCommand, now: float) -> None:
         """Take what the bridge sent: after safety, it is the policy's last action."""
         targets = convert.read_targets(list(msg.joint_names), msg.positions, self.table.actuated_joint_names)
@@ -189,7 +209,7 @@ class PolicyInputs:
         command = Command(targets.positions[None], twist[None])
         yaw = np.array([self._canonical_yaw])
         self._last_action = self.action.encode(command, yaw, before[None])[0]
-        self._sent_targets = targets.positions
+        self._sent_targets, self._sent_twist = targets.positions, twist
 
     def engage(self, now: float) -> None:
         """Begin an engagement: the canonical frame is the hand's heading now, and nothing was sent yet.
@@ -200,7 +220,7 @@ class PolicyInputs:
         rest = self._limits.clip(self._joint_pos[self.table.actuated_index])[None]
         yaw = np.array([self._canonical_yaw])
         self._last_action = self.action.encode(Command(rest, np.zeros((1, 6))), yaw, rest)[0]
-        self._sent_targets = None
+        self._sent_targets, self._sent_twist = None, np.zeros(6)
         self.sent = Source(self.sent.name, self.sent.age_limit)
 
     @property
@@ -214,6 +234,11 @@ class PolicyInputs:
         if self._sent_targets is not None:
             return self._sent_targets
         return self._limits.clip(self._joint_pos[self.table.actuated_index])
+
+    @property
+    def last_twist(self) -> np.ndarray:
+        """Wrist twist last sent (6,), m/s and rad/s, task frame; 0 before anything was sent."""
+        return self._sent_twist
 
     def complaint(self, now: float, *, engaged: bool = True) -> str:
         """Why the policy cannot act now, "" when it can.
@@ -254,4 +279,5 @@ class PolicyInputs:
             object_pos=self._object_pos[None],
             goal_pos=self.goal[None],
             object_cloud=None if self._object_cloud is None else self._object_cloud[None],
+            privileged=self._privileged,
         )

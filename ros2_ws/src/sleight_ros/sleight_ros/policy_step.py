@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,39 @@ from sleight_core.bundle import Bundle, Manifest, PolicyOutput, PolicySession
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder
 from sleight_core.observation.terms import cloud_points
+from sleight_msgs.msg import PolicyTelemetry
 
 from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
+
+#: Terms made of the fingertip wrenches.
+WRENCH_TERMS = {"fingertip_wrench", "contacts"}
+#: Source of all terms of a provenance.
+SOURCES = {"perception": "object", "privileged": "privileged"}
+
+
+@dataclass(frozen=True)
+class StepAnswer:
+    """What a tick gave.
+
+    Attributes:
+        command: A batch of one.
+        action: (A,) the action, in the bundle's units.
+        observation: What the network saw.
+        inference_time: Time in ONNX Runtime within the tick, s.
+        expert_weights: (k,) of a mixture.
+        residual: (A,) of a policy with a residual.
+        remark: Why the hand stands still although it should act; "" when it does not.
+        waits: The remark is so grave that the command must not be sent.
+    """
+
+    command: Command
+    action: np.ndarray
+    observation: np.ndarray
+    inference_time: float
+    expert_weights: np.ndarray | None = None
+    residual: np.ndarray | None = None
+    remark: str = ""
+    waits: bool = False
 
 
 class PolicyStep:
@@ -58,6 +90,33 @@ class PolicyStep:
             self.table, self.action, goal, frame, limits, uses=needed_sources(self.manifest), margin=margin
         )
 
+    def tick(self, inputs: PolicyInputs) -> StepAnswer:
+        """One control tick.
+
+        Raises:
+            SleightError: As `act`.
+        """
+        observation = self.observe(inputs)
+        result = self.act(observation)
+        return StepAnswer(
+            command=self.command(result.action, inputs),
+            action=result.action,
+            observation=observation,
+            inference_time=result.inference_time,
+            expert_weights=result.expert_weights,
+            residual=result.residual,
+        )
+
+    def close(self) -> None:
+        """Nothing runs beside the tick."""
+
+    def release(self) -> None:
+        """Nothing is kept between engagements."""
+
+    def describe(self, msg: PolicyTelemetry) -> None:
+        """Fill in the parts that a mixture or a masked policy has."""
+        msg.expert_names, msg.mask = self.expert_names, self.mask
+
     def observe(self, inputs: PolicyInputs) -> np.ndarray:
         """The network's input (D,) for the newest state."""
         return self.observation.compute(inputs.state())[0]
@@ -77,14 +136,14 @@ class PolicyStep:
 
 
 def needed_sources(manifest: Manifest) -> frozenset[str]:
-    """Which of the sources "wrenches", "object" and "cloud" the bundle's observation needs.
+    """Which of the sources "wrenches", "object", "cloud" and "privileged" the bundle's observations need.
 
     Who sees the cloud needs the estimate as well: it says why there is no cloud.
     """
-    names = {term.name for term in manifest.observation}
-    uses = {"wrenches"} if "fingertip_wrench" in names else set()
+    terms = [term for _, term in manifest.all_terms]
+    names = {term.name for term in terms}
+    uses = {"wrenches"} if names & WRENCH_TERMS else set()
     if cloud_points(names):
         uses.add("cloud")
-    if any(term.provenance == "perception" for term in manifest.observation):
-        uses.add("object")
+    uses |= {source for kind, source in SOURCES.items() if any(term.provenance == kind for term in terms)}
     return frozenset(uses)

@@ -182,6 +182,11 @@ class ComposeTaskConfig(_Config):
         return self.control_period / (self.servo_steps * self.substeps)
 
 
+#: Where the first task's table place lies in a composition, as seen from the second's (m) [own]: towards the hand, so
+#: that object and mechanism have room on one table.
+COMPOSITION_PLACE = (0.0, 0.22, 0.0)
+
+
 def _start(wrist: tuple[float, float, float], **more: object) -> StartConfig:
     """Starts of the hand within 2 cm of a point over the table's centre (m)."""
     centre = (wrist[0], wrist[1], TABLE_HEIGHT + wrist[2])

@@ -3,7 +3,7 @@
 One file a task (DexCompose 4.1: 50 successful demonstrations each):
 
 ``data`` (attributes ``total``: samples of all demonstrations; ``env_args``: JSON with ``env_name``, ``type``,
-``format`` and ``env_kwargs``: the task's configuration)
+``format`` and ``env_kwargs``: the task's configuration; ``source``: JSON, where they come from)
   ``demo_0`` .. (attributes ``num_samples`` N; ``world``: JSON of the world's draw)
     ``actions`` (N, 28): as sent to the task, m and rad (`ComposeAction`)
     ``states`` (N, S): MuJoCo's integration state before each action
@@ -14,13 +14,16 @@ One file a task (DexCompose 4.1: 50 successful demonstrations each):
 ``mask/train``: names of the demonstrations
 
 The samples and keys are robomimic's, so that its loaders read such a file; ``sent`` and ``world`` are ours, for the
-replay: commands are rate-limited from the last sent one, and each world is drawn.
+replay: commands are rate-limited from the last sent one, and each world is drawn. Imported demonstrations have neither
+(S and A + 6 are 0, and the world is empty): they cannot be replayed.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,11 @@ class Demonstration:
     next_obs: dict[str, Array]
     world: WorldDraw
 
+    @property
+    def replayable(self) -> bool:
+        """Whether it holds the simulator's states; one that was recorded elsewhere does not."""
+        return self.states.shape[1] > 0
+
 
 @dataclass(frozen=True)
 class Replay:
@@ -99,17 +107,52 @@ def collect(
         SleightError: There is no script for the task, or it fails too often.
     """
     found: list[Demonstration] = []
-    most = 4 + 4 * -(-count // num_envs)
+    most = most_rounds(count, num_envs)
     for turn in range(most):
-        task = make_compose_task(config, num_envs, seed=seed + 1000 * turn, num_threads=num_threads)
-        found += _play(task, ScriptedExpert(task, seed + 1000 * turn + 1, variation))
+        found += play_round(config, turn, seed=seed, num_envs=num_envs, variation=variation, num_threads=num_threads)
         if len(found) >= count:
             return found[:count]
-    raise SleightError(
-        f"only {len(found)} of {count} demonstrations in {most * num_envs} episodes",
+    raise too_few(config, len(found), count, most * num_envs)
+
+
+def most_rounds(count: int, num_envs: int) -> int:
+    """Rounds after which an expert that has not given `count` successful episodes fails too often."""
+    return 4 + 4 * -(-count // num_envs)
+
+
+def too_few(config: ComposeTaskConfig, found: int, count: int, episodes: int) -> SleightError:
+    """Return the refusal of an expert that fails too often."""
+    return SleightError(
+        f"only {found} of {count} demonstrations in {episodes} episodes",
         value=config.name,
         remedy="check the expert with less variation",
     )
+
+
+def play_round(
+    config: ComposeTaskConfig,
+    turn: int,
+    *,
+    seed: int = 0,
+    num_envs: int = 16,
+    variation: Variation | None = None,
+    num_threads: int = 0,
+) -> list[Demonstration]:
+    """Let the expert play one episode in each of `num_envs` new worlds; return those that succeeded.
+
+    Args:
+        config: The task.
+        turn: Number of the round, from 0: the same one gives the same episodes.
+        seed: Of worlds, starts and variation.
+        num_envs: Episodes that are played.
+        variation: How much episodes differ; None for the default.
+        num_threads: Threads; 0 for one a core.
+
+    Raises:
+        SleightError: There is no script for the task.
+    """
+    task = make_compose_task(config, num_envs, seed=seed + 1000 * turn, num_threads=num_threads)
+    return _play(task, ScriptedExpert(task, seed + 1000 * turn + 1, variation))
 
 
 def _play(task: ComposeTask, expert: ScriptedExpert) -> list[Demonstration]:
@@ -157,8 +200,12 @@ def replay(config: ComposeTaskConfig, demonstrations: list[Demonstration], *, nu
         num_threads: Threads; 0 for one a core.
 
     Raises:
-        SleightError: A state does not fit the task's worlds.
+        SleightError: A state does not fit the task's worlds, or there are no states.
     """
+    if not all(demo.replayable for demo in demonstrations):
+        raise SleightError(
+            "imported demonstrations cannot be replayed: they hold no states of the simulator", value=config.name
+        )
     table = compose_hand(config)
     worlds = [build_world(table, demo.world, config.timestep) for demo in demonstrations]
     engine = ComposeEngine(table, worlds, substeps=config.substeps, num_threads=num_threads)
@@ -185,13 +232,19 @@ def replay(config: ComposeTaskConfig, demonstrations: list[Demonstration], *, nu
     return Replay(succeeded, deviation)
 
 
-def write(path: Path | str, config: ComposeTaskConfig, demonstrations: list[Demonstration]) -> None:
-    """Write demonstrations of a task.
+def write(
+    path: Path | str,
+    config: ComposeTaskConfig,
+    demonstrations: list[Demonstration],
+    source: dict[str, Any] | None = None,
+) -> None:
+    """Write demonstrations of a task (atomic: a kill leaves an old file or the new one).
 
     Args:
         path: File to write; its folder is made.
         config: The task.
         demonstrations: At least one.
+        source: Where they come from, as JSON holds it.
 
     Raises:
         SleightError: h5py is not installed (`MissingExtraError`), there is nothing to write, or the file cannot be.
@@ -207,14 +260,17 @@ def write(path: Path | str, config: ComposeTaskConfig, demonstrations: list[Demo
     }
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        with h5py.File(path, "w") as file:
+        part = Path(f"{path}.part")
+        with h5py.File(part, "w") as file:
             data = file.create_group("data")
             data.attrs["total"] = sum(len(demo.actions) for demo in demonstrations)
             data.attrs["env_args"] = json.dumps(arguments)
+            data.attrs["source"] = json.dumps(source or {})
             for i, demo in enumerate(demonstrations):
                 _write_one(data.create_group(f"demo_{i}"), demo)
             names = np.array([f"demo_{i}" for i in range(len(demonstrations))], dtype="S")
             file.create_group("mask").create_dataset("train", data=names)
+        os.replace(part, path)
     except OSError as error:
         raise SleightError("demonstrations cannot be written", value=f"{path}: {error}") from error
 
@@ -239,16 +295,39 @@ def read(path: Path | str) -> tuple[ComposeTaskConfig, list[Demonstration]]:
     Raises:
         SleightError: h5py is not installed (`MissingExtraError`), or the file is missing, damaged or of another format.
     """
+    with open_hdf5(path) as file:
+        arguments = json.loads(file["data"].attrs["env_args"])
+        if arguments.get("format") != FORMAT:
+            raise SleightError(
+                "these demonstrations are of another format",
+                value=arguments.get("format"),
+                remedy=f"need {FORMAT}; 'sleight demonstrations import' reads others",
+            )
+        config = ComposeTaskConfig.model_validate(arguments["env_kwargs"])
+        return config, list(_read_all(file))
+
+
+def read_source(path: Path | str) -> dict[str, Any]:
+    """Where the demonstrations of a file come from, as `write` was told.
+
+    Raises:
+        SleightError: As of `read`.
+    """
+    with open_hdf5(path) as file:
+        return json.loads(file["data"].attrs.get("source", "{}"))
+
+
+@contextmanager
+def open_hdf5(path: Path | str) -> Iterator[Any]:
+    """Open a file for reading; what is wrong with it becomes a refusal.
+
+    Raises:
+        SleightError: h5py is not installed (`MissingExtraError`), or the file is missing or damaged.
+    """
     h5py = _h5py()
     try:
         with h5py.File(path, "r") as file:
-            arguments = json.loads(file["data"].attrs["env_args"])
-            if arguments.get("format") != FORMAT:
-                raise SleightError(
-                    "these demonstrations are of another format", value=arguments.get("format"), remedy=f"need {FORMAT}"
-                )
-            config = ComposeTaskConfig.model_validate(arguments["env_kwargs"])
-            return config, list(_read_all(file))
+            yield file
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise SleightError("demonstrations cannot be read", value=f"{path}: {' '.join(str(error).split())}") from error
 

@@ -220,10 +220,17 @@ class ComposeEngine(MujocoBatchEngine):
         arrays = self._qpos[ids, :q], self._qvel[ids, :v], self._ctrl[ids], self.batch.qacc_warmstart[ids, :v]
         return HandObjectState(*(array.copy() for array in arrays))
 
-    def put_hand_object(self, ids: Ids, state: HandObjectState) -> None:
+    def put_hand_object(
+        self, ids: Ids, state: HandObjectState, moved: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    ) -> None:
         """Put hand and object of environments ids (n,) into states (n,) of worlds with the same ones.
 
         A mechanism stays as it is, so that a state of a single task also starts a composition. Pushes end.
+
+        Args:
+            ids: Environments.
+            state: Their states.
+            moved: What hand and object are then moved by together (m, task frame).
 
         Raises:
             SleightError: The states are of another kind of world, or of another number.
@@ -236,6 +243,8 @@ class ComposeEngine(MujocoBatchEngine):
                 "states of hand and object do not fit these worlds", value=found, remedy=f"give arrays {wanted}"
             )
         self._qpos[ids, :q], self._qvel[ids, :v], self._ctrl[ids] = state.qpos, state.qvel, state.ctrl
+        for at in (self._wrist_qpos, self._object_qpos):
+            self._qpos[ids, at : at + 3] += moved
         self._applied[ids] = 0.0
         # Contacts and sensors are made anew; that overwrites the warm start.
         self.batch.forward(ids)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import SleightError
-from sleight_core.rotations import quat_conjugate, quat_multiply, quat_normalize, quat_rotate
 from sleight_core.safety.limits import JointLimits, WristLimits, limit_joint_targets, limit_twist
-from sleight_description.mjcf import center_of_mass
 
 from sleight_sim.engines import InitialState, SimState
 from sleight_sim.tasks.compose.action import ComposeAction, PoseCommand
@@ -82,7 +81,7 @@ class ComposeTask:
         self.succeeded = np.zeros(b, dtype=bool)
         self.sent_targets = np.zeros((b, len(self.table.actuated_joint_names)))
         self.sent_twist = np.zeros((b, 6))
-        self._centre = center_of_mass(self.table)
+        self._wrist_servo = WristServo(self.table, config.wrist_gain)
         self._servo_period = config.control_period / config.servo_steps
         self.sim: SimState
         self._mechanism: MechanismState | None = None
@@ -172,19 +171,7 @@ class ComposeTask:
         """One update at the bridge's rate: position error to twist, limits, physics."""
         dt, sim = self._servo_period, self.sim
         targets = limit_joint_targets(command.joint_targets, self.sent_targets, self.joint_limits, dt)
-        # The twist acts at the centre of mass, so that is the point that is brought to its place.
-        centre = np.broadcast_to(self._centre, sim.wrist_pos.shape)
-        there = command.wrist_pos + quat_rotate(command.wrist_quat, centre)
-        here = sim.wrist_pos + quat_rotate(sim.wrist_quat, centre)
-        between = quat_normalize(quat_multiply(command.wrist_quat, quat_conjugate(sim.wrist_quat)))
-        sine = np.linalg.norm(between[:, 1:], axis=-1, keepdims=True)
-        turn = between[:, 1:] * (2.0 * np.arctan2(sine, between[:, :1]) / np.maximum(sine, 1e-9))
-        wanted = self.config.wrist_gain * np.concatenate([there - here, turn], axis=-1)
-        # Scaled as a whole, so that a far target is approached on a straight line.
-        speed = self.wrist_limits.speed
-        over = np.abs(wanted) / speed
-        wanted[:, :3] /= np.maximum(over[:, :3].max(axis=-1, keepdims=True), 1.0)
-        wanted[:, 3:] /= np.maximum(over[:, 3:].max(axis=-1, keepdims=True), 1.0)
+        wanted = self._wrist_servo.twist(command.wrist_pos, command.wrist_quat, sim.wrist_pos, sim.wrist_quat)
         twist = limit_twist(wanted, self.sent_twist, self.wrist_limits, dt)
         self.sent_targets, self.sent_twist = targets, twist
         self.engine.step(targets, twist)

@@ -2,7 +2,7 @@
 
 The paper gives normalised hand joints and "object-relative poses, articulated-object joint states, palm-to-object
 offsets", 32 to 37 numbers. The division into terms is ours; ours are 32 to 37 numbers too. The palm is the hand's grasp
-centre.
+centre. How each term is computed is said in `sleight_core.observation.compose_terms`, for simulation and robot alike.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sleight_core.hand import FingertipKinematics, HandTable
-from sleight_core.rotations import quat_conjugate, quat_normalize, quat_rotate
+from sleight_core.observation import TERMS, RobotState
+from sleight_core.observation.compose_terms import MECHANISM_JOINTS, registered_name
+from sleight_core.observation.terms import Frame
 
 from sleight_sim.engines import SimState
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
@@ -63,30 +65,29 @@ class ComposeObservation:
             ``object_quat`` (wxyz, w >= 0, task frame), ``object_tilt`` (rad from upright), ``handle_pos`` (m, task
             frame), ``mechanism_joints`` (rad or m, from base to handle).
         """
-        table = self.table
-        palm = self.kinematics.grasp_center(sim.wrist_pos, sim.wrist_quat)
-        inverse = quat_conjugate(sim.wrist_quat)
-        out = {
-            "hand_joints": 2.0 * (sim.joint_pos - table.lower) / (table.upper - table.lower) - 1.0,
-            "wrist_quat": quat_normalize(sim.wrist_quat),
+        privileged = {"object_pos": sim.object_pos, "object_quat": sim.object_quat}
+        if mechanism is not None:
+            privileged |= {"handle_pos": mechanism.handle_pos, MECHANISM_JOINTS: mechanism.joint_pos}
+        nothing = np.zeros((len(sim.joint_pos), 0))
+        state = RobotState(
+            joint_pos=sim.joint_pos,
+            joint_vel=sim.joint_vel,
+            wrist_pos=sim.wrist_pos,
+            wrist_quat=sim.wrist_quat,
+            wrist_linvel=sim.wrist_linvel,
+            wrist_angvel=sim.wrist_angvel,
+            fingertip_wrench=sim.fingertip_wrench,
+            canonical_yaw=np.zeros(len(sim.joint_pos)),
+            last_action=nothing,
+            object_pos=sim.object_pos,
+            goal_pos=np.broadcast_to(self.target, sim.object_pos.shape),
+            privileged=privileged,
+        )
+        frame = Frame(state, self.kinematics)
+        return {
+            name: np.asarray(TERMS[registered_name(name, size)].function(frame)) for name, size in self.sizes.items()
         }
-        if mechanism is not None and "mechanism_joints" in self.sizes:
-            out["palm_to_handle"] = quat_rotate(inverse, mechanism.handle_pos - palm)
-            out["handle_pos"] = mechanism.handle_pos
-            out["mechanism_joints"] = mechanism.joint_pos
-        else:
-            out["palm_to_object"] = quat_rotate(inverse, sim.object_pos - palm)
-            out["object_to_target"] = self.target - sim.object_pos
-            out["object_quat"] = quat_normalize(sim.object_quat)
-            out["object_tilt"] = tilt(sim.object_quat)[:, None]
-        return {name: np.asarray(out[name]) for name in self.sizes}
 
     def concatenate(self, terms: dict[str, Array]) -> NDArray[np.float32]:
         """One array (B, size) float32 of all terms, in the order of `sizes`."""
         return np.concatenate([terms[name] for name in self.sizes], axis=-1).astype(np.float32)
-
-
-def tilt(quat: Array) -> Array:
-    """Angle (B,) rad in [0, pi] between the z axes of orientations (B, 4) and the vertical."""
-    up = quat_rotate(quat, np.broadcast_to(np.array([0.0, 0.0, 1.0]), (*quat.shape[:-1], 3)))
-    return np.arccos(np.clip(up[..., 2], -1.0, 1.0))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sleight_core.errors import SleightError
+from sleight_core.observation.compose_terms import tilt
 
 from sleight_sim.tasks.compose.config import InteractionSuccess, RetentionSuccess
-from sleight_sim.tasks.compose.observation import tilt
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -15,8 +15,8 @@ import torch
 from diffusers.optimization import get_cosine_schedule_with_warmup
 from diffusers.training_utils import EMAModel
 from sleight_core.errors import SleightError
+from sleight_sim.tasks.compose.collection import collect_file
 from sleight_sim.tasks.compose.config import task_config
-from sleight_sim.tasks.compose.demonstrations import collect, write
 
 from sleight_training.compose.diffusion.config import SkillRun, read_skill, skill_preset
 from sleight_training.compose.diffusion.dataset import Windows, file_digest, read_dataset
@@ -100,7 +100,7 @@ def prepare_skill(
         if not path.exists():
             if notice:
                 notice(f"recording {preset.demonstrations} demonstrations of {config.name}")
-            write(path, config, collect(config, preset.demonstrations, seed=seed))
+            collect_file(path, config, preset.demonstrations, seed=seed)
     data = read_dataset(path)
     if config is not None and data.task.name != config.name:
         raise SleightError(

@@ -59,11 +59,25 @@ class HeldWorlds:
         return task
 
 
-def restore(task: ComposeTask, ids: Ids, library: HeldLibrary, rows: Ids) -> None:
+def restore(
+    task: ComposeTask,
+    ids: Ids,
+    library: HeldLibrary,
+    rows: Ids,
+    *,
+    moved: tuple[float, float, float] = (0.0, 0.0, 0.0),
+) -> None:
     """Put environments ids (n,) of a task into held states rows (n,); their episodes start anew.
 
     The task may be a composition: its mechanism stays where it is, so start the episode first. In a world of the
     library's own task what follows is the same to the bit as where the state was taken.
+
+    Args:
+        task: The task.
+        ids: Environments.
+        library: The held states.
+        rows: Which of them.
+        moved: What hand and object are then moved by together (m, task frame).
 
     Raises:
         SleightError: An environment has another object than its state was taken with.
@@ -76,7 +90,7 @@ def restore(task: ComposeTask, ids: Ids, library: HeldLibrary, rows: Ids) -> Non
                 value=f"{found}, not {wanted}",
                 remedy="make its world from the library's draw",
             )
-    task.engine.put_hand_object(ids, library.state(rows))
+    task.engine.put_hand_object(ids, library.state(rows), moved)
     task.sent_targets[ids], task.sent_twist[ids] = library.targets[rows], library.twist[rows]
     task.step_count[ids] = task.streak[ids] = 0
     task.succeeded[ids] = False

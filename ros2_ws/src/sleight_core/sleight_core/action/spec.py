@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from sleight_core.arrays import namespace
+from sleight_core.arrays import constant, namespace, zeros
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.rotations import rotate_z
@@ -18,23 +18,26 @@ Array = Any
 
 
 class ActionPart(BaseModel):
-    """A contiguous part of a policy's output in [-1, 1].
+    """A contiguous part of a policy's output, in [-1, 1] but for ``pose`` and ``position``.
 
     Attributes:
         name: Name of the part.
         rule: ``twist``: a wrist twist, element times `scale` (m/s, rad/s), in the canonical frame.
             ``absolute_target``: joint targets, mapped from [-1, 1] to the joints' limits.
             ``delta_target``: element times `scale` (rad) added to the last sent target.
-        scale: One factor an element (empty for ``absolute_target``).
-        joint_names: The joints that the part owns, in order (empty for ``twist``).
-        lower: Lower ends of the joints' ranges (rad).
+            ``pose``: where the wrist is to be: position (m) and turn, pitch, roll (rad) in the task frame.
+            ``position``: joint targets in rad as they are.
+            The last two are decoded by `sleight_core.compose.ComposeAction`.
+        scale: One factor an element, of ``twist`` and ``delta_target``.
+        joint_names: The joints that the part owns, in order (empty for the wrist's).
+        lower: Lower ends of the joints' ranges (rad), or of a pose's elements.
         upper: Upper ends.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    rule: Literal["absolute_target", "delta_target", "twist"]
+    rule: Literal["absolute_target", "delta_target", "twist", "pose", "position"]
     scale: tuple[float, ...] = ()
     joint_names: tuple[str, ...] = ()
     lower: tuple[float, ...] = ()
@@ -43,13 +46,19 @@ class ActionPart(BaseModel):
     @property
     def size(self) -> int:
         """Number of elements."""
-        return 6 if self.rule == "twist" else len(self.joint_names)
+        return 6 if self.rule in ("twist", "pose") else len(self.joint_names)
 
     @model_validator(mode="after")
     def _consistent(self) -> ActionPart:
         if self.rule == "twist":
             if self.joint_names or len(self.scale) != 6 or any(s <= 0 for s in self.scale):
                 raise ValueError(f"part '{self.name}': a twist owns no joints and has 6 positive scales")
+        elif self.rule == "pose":
+            ranges = [*zip(self.lower, self.upper, strict=False)]
+            if self.joint_names or self.scale or not len(self.lower) == len(self.upper) == 6:
+                raise ValueError(f"part '{self.name}': a pose owns no joints and has 6 lower and upper limits")
+            if any(low >= high for low, high in ranges):
+                raise ValueError(f"part '{self.name}': lower must be below upper")
         else:
             n = len(self.joint_names)
             if not n or len(set(self.joint_names)) != n or len(self.lower) != n or len(self.upper) != n:
@@ -57,9 +66,7 @@ class ActionPart(BaseModel):
             if any(low >= high for low, high in zip(self.lower, self.upper, strict=True)):
                 raise ValueError(f"part '{self.name}': lower must be below upper")
             if len(self.scale) != (n if self.rule == "delta_target" else 0):
-                raise ValueError(
-                    f"part '{self.name}': needs one scale a joint for delta_target, none for absolute_target"
-                )
+                raise ValueError(f"part '{self.name}': needs one scale a joint for delta_target, none for {self.rule}")
         return self
 
 
@@ -90,6 +97,8 @@ class ActionSpec:
     def __init__(self, table: HandTable, parts: Sequence[ActionPart]) -> None:
         self.table = table
         self.parts = tuple(parts)
+        if rules := sorted({part.rule for part in self.parts} & {"pose", "position"}):
+            raise SleightError("action parts of poses and positions belong to composed skills", value=rules)
         owned = [name for part in self.parts for name in part.joint_names]
         missing = [name for name in table.actuated_joint_names if name not in owned]
         twice = sorted({name for name in owned if owned.count(name) > 1})
@@ -152,23 +161,23 @@ class ActionSpec:
         xp = namespace(action)
         action = xp.clip(action, -1.0, 1.0)
         targets = xp.asarray(last_targets, copy=True)
-        twist = xp.zeros((action.shape[0], 6), dtype=action.dtype)
+        twist = zeros((action.shape[0], 6), action)
         start = 0
         for part in self.parts:
             value = action[:, start : start + part.size]
             start += part.size
             if part.rule == "twist":
-                value = value * xp.asarray(part.scale, dtype=action.dtype)
+                value = value * constant(part.scale, action)
                 twist = twist + xp.concat(
                     [rotate_z(value[:, :3], canonical_yaw), rotate_z(value[:, 3:], canonical_yaw)], axis=-1
                 )
                 continue
-            low, high = (xp.asarray(x, dtype=action.dtype) for x in (part.lower, part.upper))
+            low, high = (constant(x, action) for x in (part.lower, part.upper))
             columns = self._columns(part)
             if part.rule == "absolute_target":
                 targets[:, columns] = low + 0.5 * (value + 1.0) * (high - low)
             else:
-                step = value * xp.asarray(part.scale, dtype=action.dtype)
+                step = value * constant(part.scale, action)
                 targets[:, columns] = xp.clip(targets[:, columns] + step, low, high)
         return Command(targets, twist)
 
@@ -182,13 +191,13 @@ class ActionSpec:
                 local = xp.concat(
                     [rotate_z(twist[:, :3], -canonical_yaw), rotate_z(twist[:, 3:], -canonical_yaw)], axis=-1
                 )
-                parts.append(local / xp.asarray(part.scale, dtype=local.dtype))
+                parts.append(local / constant(part.scale, local))
                 continue
             columns = self._columns(part)
             target = command.joint_targets[:, columns]
             if part.rule == "absolute_target":
-                low, high = (xp.asarray(x, dtype=target.dtype) for x in (part.lower, part.upper))
+                low, high = (constant(x, target) for x in (part.lower, part.upper))
                 parts.append(2.0 * (target - low) / (high - low) - 1.0)
             else:
-                parts.append((target - last_targets[:, columns]) / xp.asarray(part.scale, dtype=target.dtype))
+                parts.append((target - last_targets[:, columns]) / constant(part.scale, target))
         return xp.clip(xp.concat(parts, axis=-1), -1.0, 1.0)

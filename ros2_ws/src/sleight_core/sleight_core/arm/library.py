@@ -44,7 +44,7 @@ class Library:
         if name in self.robot_names():
             return self.robot(name).table
         known = sorted(self.hand_names() + self.robot_names())
-        return HandTable.from_yaml(self._path("hands", name, known, "hand"))
+        return HandTable.read(self._path("hands", name, known, "hand"), self.hand)
 
     def arm(self, name: str) -> ArmTable:
         """Return an arm's table.

@@ -3,7 +3,7 @@
 from sleight_core.bundle.loader import Bundle, load_bundle
 from sleight_core.bundle.manifest import BundleInfo, Manifest
 from sleight_core.bundle.policy import PolicyOutput, PolicySession
-from sleight_core.bundle.writer import write_bundle
+from sleight_core.bundle.writer import join_golden, write_bundle
 from sleight_core.errors import BundleError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Manifest",
     "PolicyOutput",
     "PolicySession",
+    "join_golden",
     "load_bundle",
     "write_bundle",
 ]

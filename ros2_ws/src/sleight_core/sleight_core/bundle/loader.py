@@ -10,11 +10,14 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sleight_core.action import ActionSpec
+from sleight_core.bundle.composed import ComposedSkills
+from sleight_core.bundle.composed_check import check_against_hand, check_io, check_structure
 from sleight_core.bundle.files import check_graph, parse_golden, read_file, read_manifest
 from sleight_core.bundle.manifest import GraphSection, Manifest, TensorSection, parse_manifest
 from sleight_core.bundle.policy import make_session
@@ -84,19 +87,20 @@ def load_bundle(
     checks = [f"manifest: schema {manifest.schema_version}, name '{manifest.name}', sha256 {sha256[:12]}"]
     if not simulation:
         _check_provenance(manifest)
+    composition = manifest.composition
+    if isinstance(composition, ComposedSkills):
+        check_structure(manifest, composition)
+    else:
+        _check_single(manifest)
     if table is not None:
         _check_hand(manifest, table)
         checks.append(
             f"hand: '{table.name}', {len(table.joint_names)} joints, limits and table {manifest.hand.table_digest[:12]}"
         )
-    _check_action_joints(manifest)
     if period is not None:
         _check_period(manifest, period)
         checks.append(f"control period: {period:.6g} s")
-    terms = ", ".join(term.name for term in manifest.observation)
-    privileged = [term.name for term in manifest.observation if term.provenance == "privileged"]
-    seen = f"for simulation only, privileged are {', '.join(privileged)}" if privileged else "none privileged"
-    checks.append(f"observation: {manifest.observation_size} elements, {seen} ({terms})")
+    checks.append(_describe_observation(manifest))
 
     graphs: dict[str, bytes] = {}
     for i, section in enumerate(manifest.graphs):
@@ -104,8 +108,11 @@ def load_bundle(
         check_graph(data, section, f"graphs.{i}")
         graphs[section.role] = data
     golden = parse_golden(read_file(folder, manifest.golden.file, "golden.file", manifest.golden.sha256))
-    checks.append(f"files: {len(graphs) + 1} with their SHA-256, weights inside, opset {manifest.policy.opset}")
-    _check_policy_io(manifest)
+    checks.append(f"files: {len(graphs) + 1} with their SHA-256, weights inside, opset {manifest.graphs[0].opset}")
+    if isinstance(composition, ComposedSkills):
+        check_io(manifest, composition)
+    else:
+        _check_policy_io(manifest)
     worst = 0.0
     for i, section in enumerate(manifest.graphs):
         worst = max(worst, _check_replay(graphs[section.role], section, golden, manifest, f"graphs.{i}"))
@@ -114,14 +121,33 @@ def load_bundle(
 
 
 def _check_provenance(manifest: Manifest) -> None:
-    for i, term in enumerate(manifest.observation):
+    for field, term in manifest.all_terms:
         if term.provenance == "privileged":
             raise BundleError(
-                f"observation.{i}.provenance",
+                f"{field}.provenance",
                 expected="something that a robot can sense or remember",
                 found=f"'privileged' for term '{term.name}'",
                 remedy="train a policy without this term; only a simulator knows it",
             )
+
+
+def _describe_observation(manifest: Manifest) -> str:
+    terms = {term.name: term for _, term in manifest.all_terms}
+    privileged = [name for name, term in terms.items() if term.provenance == "privileged"]
+    seen = f"for simulation only, privileged are {', '.join(privileged)}" if privileged else "none privileged"
+    composition = manifest.composition
+    if isinstance(composition, ComposedSkills):
+        sizes = ", ".join(f"{skill.observation_size} for '{skill.name}'" for skill in composition.skills)
+    else:
+        sizes = str(manifest.observation_size)
+    return f"observation: {sizes} elements, {seen} ({', '.join(terms)})"
+
+
+def _check_single(manifest: Manifest) -> None:
+    """Check the observation's and the action's terms of a bundle with one policy."""
+    if not manifest.observation:
+        raise BundleError("observation", expected="at least 1 term", found="[]", remedy=_EXPORT_AGAIN)
+    _check_action_joints(manifest)
 
 
 def _check_hand(manifest: Manifest, table: HandTable) -> None:
@@ -154,6 +180,9 @@ def _check_hand(manifest: Manifest, table: HandTable) -> None:
             found=hand.table_digest,
             remedy="geometry, limits or wrist of the hand's table changed since training: train again or restore it",
         )
+    if isinstance(manifest.composition, ComposedSkills):
+        check_against_hand(manifest, manifest.composition, table)
+        return
     try:
         ObservationBuilder(table, manifest.observation)
     except SleightError as error:
@@ -248,16 +277,17 @@ def _check_replay(
                 raise BundleError(
                     f"{field}.{what}.{j}", expected=f"{has} as in the file", found=says, remedy=_EXPORT_AGAIN
                 )
-    # Parts may call their outputs as the policy does, so theirs are stored under the part's role.
+    # Parts may call their outputs, and composed skills their inputs, as others do: those are stored under the role.
     prefix = "" if section.role == "policy" else f"{section.role}."
+    inner = prefix if isinstance(manifest.composition, ComposedSkills) else ""
     for tensor in section.inputs:
-        _check_golden_array(golden, tensor.name, tensor, manifest.golden.count)
+        _check_golden_array(golden, inner + tensor.name, tensor, manifest.golden.count)
     for tensor in section.outputs:
         _check_golden_array(golden, prefix + tensor.name, tensor, manifest.golden.count)
     outputs = [tensor.name for tensor in section.outputs]
-    feeds = {tensor.name: golden[tensor.name] for tensor in section.inputs}
+    feeds = {tensor.name: _unflatten(golden[inner + tensor.name], tensor) for tensor in section.inputs}
     try:
-        answers = session.run(outputs, feeds)
+        answers = _run(session, outputs, feeds, one_by_one=section.inputs[0].shape[:1] == (1,))
     except Exception as error:  # onnxruntime raises its own types, which differ between versions
         found = " ".join(str(error).split())
         raise BundleError(f"{field}.file", expected="a model that runs", found=found, remedy=_EXPORT_AGAIN) from error
@@ -277,6 +307,21 @@ def _check_replay(
                 remedy="this onnxruntime computes something else than the training code did: " + _EXPORT_AGAIN,
             )
     return worst
+
+
+def _unflatten(rows: Array, tensor: TensorSection) -> Array:
+    """Golden vectors (N, size) in a tensor's shape; a graph of one input vector takes them as they are."""
+    sizes = [d for d in tensor.shape[1:] if isinstance(d, int)]
+    return rows.reshape(len(rows), *sizes) if len(sizes) > 1 else rows
+
+
+def _run(session: Any, outputs: list[str], feeds: dict[str, Array], *, one_by_one: bool) -> list[Array]:
+    """Answers (N, ...) to N inputs, also of a graph whose batch is 1."""
+    if not one_by_one:
+        return session.run(outputs, feeds)
+    count = len(next(iter(feeds.values())))
+    rows = [session.run(outputs, {name: value[i : i + 1] for name, value in feeds.items()}) for i in range(count)]
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 
 def _check_golden_array(golden: dict[str, Array], name: str, tensor: TensorSection, count: int) -> None:

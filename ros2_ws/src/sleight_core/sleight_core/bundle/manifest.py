@@ -6,9 +6,11 @@ import json
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from sleight_core.action import ActionPart
+from sleight_core.bundle.composed import ComposedSkills
+from sleight_core.bundle.fields import Count, Name, Positive, Quat, Section, Sha256, Vec3
 from sleight_core.errors import BundleError
 from sleight_core.hand import HandTable
 from sleight_core.observation import TermSpec
@@ -21,19 +23,8 @@ GOLDEN = "golden.npz"
 MAX_OPSET = 17
 MAX_IR = 10
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Vec3 = tuple[float, float, float]
-Quat = tuple[float, float, float, float]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=0)]
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class HandSection(_Section):
+class HandSection(Section):
     """The hand that the policy was trained for.
 
     Attributes:
@@ -81,7 +72,7 @@ class HandSection(_Section):
         )
 
 
-class ControlSection(_Section):
+class ControlSection(Section):
     """When the policy is asked, and how its commands were limited in training.
 
     Attributes:
@@ -95,7 +86,7 @@ class ControlSection(_Section):
     position_margin: float = Field(ge=0)
 
 
-class TensorSection(_Section):
+class TensorSection(Section):
     """An input or output of a graph; a dimension is a size, or the name of one that varies."""
 
     name: str
@@ -103,7 +94,7 @@ class TensorSection(_Section):
     dtype: Literal["float32"]
 
 
-class GraphSection(_Section):
+class GraphSection(Section):
     """An ONNX file.
 
     Attributes:
@@ -125,7 +116,7 @@ class GraphSection(_Section):
     outputs: tuple[TensorSection, ...] = Field(min_length=1)
 
 
-class GoldenSection(_Section):
+class GoldenSection(Section):
     """The golden vectors: inputs and the outputs that the training code gave for them."""
 
     file: str = GOLDEN
@@ -133,13 +124,13 @@ class GoldenSection(_Section):
     count: int = Field(ge=1)
 
 
-class Mlp(_Section):
+class Mlp(Section):
     """One network; outputs: action."""
 
     kind: Literal["mlp"] = "mlp"
 
 
-class MoeResidual(_Section):
+class MoeResidual(Section):
     """Experts mixed by weights, plus a residual; outputs: action, expert_weights (k), residual.
 
     A further output, expert_actions (k, A), may follow: what each expert wants, before mixing.
@@ -157,7 +148,7 @@ class MoeResidual(_Section):
         return self
 
 
-class MaskedDualResidual(_Section):
+class MaskedDualResidual(Section):
     """Two policies on disjoint parts of the action, each with a residual; outputs: action, residual.
 
     Attributes:
@@ -170,7 +161,7 @@ class MaskedDualResidual(_Section):
     bounds: tuple[Annotated[float, Field(ge=0)], ...]
 
 
-class Diffusion(_Section):
+class Diffusion(Section):
     """Chunks of `horizon` actions, of which `execute` are used."""
 
     kind: Literal["diffusion"] = "diffusion"
@@ -184,10 +175,12 @@ class Diffusion(_Section):
         return self
 
 
-Composition = Annotated[Mlp | MoeResidual | MaskedDualResidual | Diffusion, Field(discriminator="kind")]
+Composition = Annotated[
+    Mlp | MoeResidual | MaskedDualResidual | Diffusion | ComposedSkills, Field(discriminator="kind")
+]
 
 
-class StartPose(_Section):
+class StartPose(Section):
     """Where an episode starts.
 
     Attributes:
@@ -201,14 +194,14 @@ class StartPose(_Section):
     joints: dict[str, float] = {}
 
 
-class ObjectSection(_Section):
+class ObjectSection(Section):
     """The objects that the policy learnt on: the name of an object set, and its seed."""
 
     set: str
     seed: int = 0
 
 
-class TaskSection(_Section):
+class TaskSection(Section):
     """What the policy does.
 
     Attributes:
@@ -230,7 +223,7 @@ class TaskSection(_Section):
     object: ObjectSection
 
 
-class TrainingSection(_Section):
+class TrainingSection(Section):
     """Where the policy comes from.
 
     Attributes:
@@ -254,7 +247,7 @@ class TrainingSection(_Section):
     versions: dict[str, str]
 
 
-class ResultSection(_Section):
+class ResultSection(Section):
     """A measurement of the policy: what was measured, on what, and the command that repeats it."""
 
     objects: str
@@ -266,7 +259,7 @@ class ResultSection(_Section):
     command: str
 
 
-class BundleInfo(_Section):
+class BundleInfo(Section):
     """A bundle's manifest without its files.
 
     Attributes:
@@ -275,7 +268,7 @@ class BundleInfo(_Section):
         description: One sentence for people.
         hand: The hand.
         control: Period and limits.
-        observation: The terms of the network's input, in order.
+        observation: The terms of the network's input, in order; empty for composed skills, each of which names its own.
         action: The parts of its output, in order.
         composition: How the action comes about.
         task: What it does.
@@ -288,7 +281,7 @@ class BundleInfo(_Section):
     description: str = ""
     hand: HandSection
     control: ControlSection
-    observation: tuple[TermSpec, ...] = Field(min_length=1)
+    observation: tuple[TermSpec, ...]
     action: tuple[ActionPart, ...] = Field(min_length=1)
     composition: Composition
     task: TaskSection
@@ -302,6 +295,14 @@ class BundleInfo(_Section):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"terms occur twice: {twice}")
         return terms
+
+    @property
+    def all_terms(self) -> list[tuple[str, TermSpec]]:
+        """Every term that any graph sees, with its place in the manifest."""
+        rows = [(f"observation.{i}", term) for i, term in enumerate(self.observation)]
+        if isinstance(self.composition, ComposedSkills):
+            rows += self.composition.terms()
+        return rows
 
     @property
     def observation_size(self) -> int:
@@ -332,7 +333,7 @@ class Manifest(BundleInfo):
     """A complete manifest.
 
     Attributes:
-        graphs: The ONNX files; exactly one has the role "policy".
+        graphs: The ONNX files; exactly one has the role "policy", except for composed skills, which have none.
         golden: The golden vectors.
     """
 
@@ -341,16 +342,23 @@ class Manifest(BundleInfo):
 
     @field_validator("graphs")
     @classmethod
-    def _roles(cls, graphs: tuple[GraphSection, ...]) -> tuple[GraphSection, ...]:
+    def _roles(cls, graphs: tuple[GraphSection, ...], info: ValidationInfo) -> tuple[GraphSection, ...]:
         roles = [graph.role for graph in graphs]
-        if len(set(roles)) != len(roles) or "policy" not in roles:
+        composed = isinstance(info.data.get("composition"), ComposedSkills)
+        if composed and (len(set(roles)) != len(roles) or "policy" in roles):
+            raise ValueError(f"composed skills need graphs of their own roles, none twice, has {roles}")
+        if not composed and (len(set(roles)) != len(roles) or "policy" not in roles):
             raise ValueError(f"needs one graph of role 'policy' and no role twice, has {roles}")
         return graphs
 
     @property
     def policy(self) -> GraphSection:
-        """The graph that is run."""
-        return next(graph for graph in self.graphs if graph.role == "policy")
+        """The graph that is run; composed skills have none."""
+        return self.graph("policy")
+
+    def graph(self, role: str) -> GraphSection:
+        """The graph of a role, which must be there."""
+        return next(graph for graph in self.graphs if graph.role == role)
 
     def to_json(self) -> str:
         """The text of ``manifest.json``."""

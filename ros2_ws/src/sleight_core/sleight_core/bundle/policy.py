@@ -76,12 +76,12 @@ class PolicySession:
 
     def __init__(self, bundle: Bundle) -> None:
         manifest = bundle.manifest
-        if manifest.composition.kind == "diffusion":
+        if manifest.composition.kind in ("diffusion", "composed_skills"):
             raise BundleError(
                 "composition.kind",
                 expected="mlp, moe_residual or masked_dual_residual",
-                found="diffusion",
-                remedy="use a version of Sleight that runs diffusion policies",
+                found=manifest.composition.kind,
+                remedy="skills in chunks are run by the policy node in simulation, not as a single policy",
             )
         self.bundle = bundle
         self._labels = manifest.observation_labels

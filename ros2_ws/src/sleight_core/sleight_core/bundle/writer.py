@@ -68,6 +68,23 @@ def _shape(shape: Sequence[int | str | None]) -> tuple[int | str, ...]:
     return tuple("any" if size is None else size for size in shape)
 
 
+def join_golden(parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Golden vectors of several graphs as `write_bundle` takes them for composed skills.
+
+    Args:
+        parts: By role: inputs and outputs (N, ...) by name.
+
+    Returns:
+        Flat arrays (N, size) by ``<role>.<name>``, N being that of the graph with the fewest.
+    """
+    count = min(len(array) for part in parts.values() for array in part.values())
+    return {
+        f"{role}.{name}": np.asarray(array)[:count].reshape(count, -1)
+        for role, part in parts.items()
+        for name, array in part.items()
+    }
+
+
 def write_bundle(
     path: Path | str,
     info: BundleInfo,

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.bundle.files import read_manifest
 from sleight_core.bundle.loader import load_bundle
 from sleight_core.bundle.manifest import Manifest, parse_manifest
@@ -46,7 +47,8 @@ def find_hand(name: str) -> HandTable:
         raise SleightError(
             "unknown hand", value=name, remedy=f"choose one of {known}, or give a hand table's YAML file"
         )
-    return next(HandTable.from_yaml(path) for place in places if (path := place / name / f"{name}.yaml").is_file())
+    path = next(path for place in places if (path := place / name / f"{name}.yaml").is_file())
+    return HandTable.read(path, find_hand)
 
 
 @app.command()
@@ -56,12 +58,13 @@ def verify(
         str, typer.Option(help="Robot's hand: a name or a YAML file; default: the one the bundle names.")
     ] = "",
     rate: Annotated[float, typer.Option(help="Robot's control rate, Hz; 0: not checked.", min=0.0)] = 0.0,
+    simulation: Annotated[bool, typer.Option("--simulation", help="Allow terms that only a simulator knows.")] = False,
     as_json: _JSON = False,
 ) -> None:
     """Check everything a robot checks before it runs a bundle; a refusal exits 2."""
     manifest = _read(path)
     table = find_hand(hand or manifest.hand.name)
-    bundle = load_bundle(path, table, period=1.0 / rate if rate > 0 else None)
+    bundle = load_bundle(path, table, period=1.0 / rate if rate > 0 else None, simulation=simulation)
     if as_json:
         data = {"ok": True, "id": bundle.id, "sha256": bundle.sha256, "hand": table.name, "checks": list(bundle.checks)}
         typer.echo(json.dumps(data, indent=2))
@@ -84,7 +87,8 @@ def inspect(path: _PATH, as_json: _JSON = False) -> None:
     terms = Table(title="Observation", title_justify="left")
     for column in ("term", "size", "unit", "frame", "scale", "clip", "provenance"):
         terms.add_column(column, no_wrap=column != "unit")
-    for term in manifest.observation:
+    seen = {(term.name, term.scale): term for _, term in manifest.all_terms}
+    for term in seen.values():
         clip = "none" if term.clip is None else f"{term.clip:g}"
         terms.add_row(term.name, str(term.size), term.unit, term.frame, f"{term.scale:g}", clip, term.provenance)
     console.print(terms)
@@ -92,6 +96,9 @@ def inspect(path: _PATH, as_json: _JSON = False) -> None:
     for part in manifest.action:
         parts.add_row(part.name, str(part.size), part.rule, ", ".join(part.joint_names) or "wrist")
     console.print(parts)
+    if isinstance(manifest.composition, ComposedSkills):
+        for table in _composition(manifest.composition):
+            console.print(table)
     if manifest.results:
         results = Table("objects", "episodes", "held", "ever", "95 % interval", title="Results", title_justify="left")
         for row in manifest.results:
@@ -101,12 +108,26 @@ def inspect(path: _PATH, as_json: _JSON = False) -> None:
         console.print(results)
 
 
+def _composition(composition: ComposedSkills) -> list[Table]:
+    skills = Table("skill", "graph", "terms", "chunk", title="Skills", title_justify="left")
+    for skill in composition.skills:
+        terms = ", ".join(term.name for term in skill.observation)
+        chunk = f"{skill.execute} of {skill.horizon}, asked for {skill.lead} early"
+        skills.add_row(skill.name, skill.graph, terms, chunk)
+    pairs = Table("first", "keeps", "second", "residuals", "transition", title="Pairs", title_justify="left")
+    for pair in composition.pairs:
+        graphs = ", ".join(section.graph for section in pair.residuals.values()) or "none"
+        way = pair.transition
+        counts = f"{way.hold} + {way.steps} + {way.settle} actions"
+        pairs.add_row(pair.first, ", ".join(pair.preserved), pair.second, graphs, counts)
+    return [skills, pairs]
+
+
 def _facts(manifest: Manifest) -> Table:
     hand, control, task, training = manifest.hand, manifest.control, manifest.task, manifest.training
     composition = manifest.composition.model_dump()
-    settings = ", ".join(
-        f"{key} {value}" for key, value in composition.items() if key not in ("kind", "mask", "bounds")
-    )
+    long = ("kind", "mask", "bounds", "skills", "pairs")
+    settings = ", ".join(f"{key} {value}" for key, value in composition.items() if key not in long)
     rows: dict[str, Any] = {
         "hand": f"{hand.name}: {len(hand.joint_names)} joints, {len(hand.actuated_joint_names)} actuated, "
         f"{hand.wrist_mode} wrist, table {hand.table_digest[:12]}",

@@ -42,6 +42,7 @@ EXTRA_OF_MODULE = {
     "tensordict": "train",
     "safetensors": "train",
     "sklearn": "train",
+    "diffusers": "train",
     "onnx": "train",
     "mujoco_warp": "gpu",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
@@ -180,6 +181,22 @@ def check_bodies(
     return joints
 
 
+class HandVariant(_Row):
+    """Another hand's table with another wrist.
+
+    Attributes:
+        name: Name of the variant.
+        title: For people.
+        base: Name of the hand that it is a variant of.
+        wrist: Its wrist.
+    """
+
+    name: str
+    title: str
+    base: str
+    wrist: Wrist
+
+
 class HandTable(_Row):
     """A hand as data, alone (`wrist_mode` "floating") or with the arm that carries it ("arm").
 
@@ -234,6 +251,27 @@ class HandTable(_Row):
             SleightError: The file is missing, is no YAML, or does not satisfy the schema.
         """
         return read_table(cls, path, "hand table")
+
+    @classmethod
+    def read(cls, path: Path | str, find: Callable[[str], HandTable]) -> HandTable:
+        """Read a table, or a variant of another one (see `HandVariant`).
+
+        Args:
+            path: The YAML file.
+            find: Returns the base of a variant by name.
+
+        Raises:
+            SleightError: As `from_yaml`; or the base is unknown.
+        """
+        try:
+            is_variant = "base" in (yaml.safe_load(Path(path).read_text(encoding="utf-8")) or ())
+        except (OSError, yaml.YAMLError, UnicodeDecodeError, TypeError):
+            is_variant = False  # `from_yaml` says what is wrong.
+        if not is_variant:
+            return cls.from_yaml(path)
+        variant = read_table(HandVariant, path, "hand variant")
+        changes = {"name": variant.name, "title": variant.title, "wrist": variant.wrist}
+        return find(variant.base).model_copy(update=changes)
 
     @cached_property
     def joint_names(self) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ class RobotState:
         object_pos: (B, 3) m, the object's bounding-box centre as perceived.
         goal_pos: (B, 3) m, where the object should go.
         object_cloud: (B, N, 3) m, points of the object's surface as perceived; None where no term asks for them.
+        memory: What the run-time keeps from earlier ticks for terms that ask for it, by name.
         privileged: Further arrays by name that only a simulator knows; used by critics and rewards, never deployed.
     """
 
@@ -40,4 +41,5 @@ class RobotState:
     object_pos: Array
     goal_pos: Array
     object_cloud: Array | None = None
+    memory: dict[str, Array] = field(default_factory=dict)
     privileged: dict[str, Array] = field(default_factory=dict)

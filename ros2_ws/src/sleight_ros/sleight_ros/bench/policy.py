@@ -5,17 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NoReturn
 
 import numpy as np
 import typer
 from sleight_core.action import ActionSpec
 from sleight_core.benchmark import Figure, as_json, print_figures, write_json
-from sleight_core.bundle import PolicySession, load_bundle
+from sleight_core.bundle import Bundle, PolicySession, load_bundle
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.bundle.policy import make_session
+from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
 from sleight_description import load_hand
 
+from sleight_ros.bench.composed import measure_composed
 from sleight_ros.figures import percentiles
 
 app = typer.Typer(help=__doc__, add_completion=False)
@@ -57,10 +60,16 @@ def policy(
     runs: Annotated[int, typer.Option(min=100, max=1_000_000, help="How often each is measured.")] = 3000,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
-    """Measure one tick as the policy node runs it: observation, inference, decoding."""
-    loaded = load_bundle(bundle)
+    """Measure one tick as the policy node runs it: observation, inference, decoding.
+
+    Of composed skills: the tick with both residuals while samplers run beside it, and whether chunks come in time.
+    """
+    # Nothing is moved, so what only a simulator knows may be seen.
+    loaded = load_bundle(bundle, simulation=True)
     manifest = loaded.manifest
     table = load_hand(manifest.hand.name)
+    if isinstance(manifest.composition, ComposedSkills):
+        _composed(loaded, table, runs, json_out)
     observation = ObservationBuilder(table, manifest.observation)
     action = ActionSpec(table, manifest.action)
     session = PolicySession(loaded)
@@ -85,8 +94,20 @@ def policy(
         Figure("whole tick, p50", 1e3 * whole["p50"], "ms", reference, 1e3 * graph["p50"]),
         Figure("whole tick, p99", 1e3 * whole["p99"], "ms", reference, 1e3 * graph["p99"], 250 * period),
     ]
+    _conclude(loaded, runs, figures, {"graph": graph, "act": act, "tick": whole}, json_out)
+
+
+def _composed(bundle: Bundle, table: HandTable, runs: int, json_out: Path | None) -> NoReturn:
+    state = robot_state(len(table.joint_names), len(table.finger_names), 6, np.random.default_rng(0))
+    figures, more = measure_composed(bundle, table, state, runs)
+    _conclude(bundle, runs, figures, more, json_out)
+
+
+def _conclude(
+    bundle: Bundle, runs: int, figures: list[Figure], more: dict[str, Any], json_out: Path | None
+) -> NoReturn:
     print_figures(figures)
-    content = as_json(figures, bundle=loaded.id, runs=runs, distributions_s={"graph": graph, "act": act, "tick": whole})
+    content = as_json(figures, bundle=bundle.id, runs=runs, distributions_s=more)
     if json_out is not None:
         write_json(json_out, content)
     raise typer.Exit(0 if content["passed"] else 1)

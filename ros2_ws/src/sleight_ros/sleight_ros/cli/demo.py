@@ -100,6 +100,52 @@ def grasp(
     raise typer.Exit(0 if outcome.passed else 1)
 
 
+@app.command()
+def compose(
+    first: Annotated[str, typer.Option(help="The skill that grasps and keeps an object.")] = "GraspBall",
+    second: Annotated[str, typer.Option(help="The skill that acts with the free fingers.")] = "PushButton",
+    episodes: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 4,
+    bundle: Annotated[Path, typer.Option(help="Folder of a bundle of composed skills.")] = Path(
+        "policies/shadow_compose"
+    ),
+    headless: Annotated[bool | None, typer.Option(help="Without a window (default where no display is found).")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo_compose"),
+    seed: Annotated[int, typer.Option(min=0, max=20_000, help="Seed of the world and the starts.")] = 0,
+) -> None:
+    """Keep an object with some fingers and move a mechanism with the others; in simulation only."""
+    refuse_mixed_ros()
+    from sleight_ros.demo.compose import ComposeSettings, resolve, run_compose
+    from sleight_ros.processes import GraphError
+
+    if headless is None:
+        headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    settings = ComposeSettings(bundle, first, second, episodes, seed, out, viewer=not headless)
+    console, begin = Console(stderr=True), time.monotonic()
+    resolve(settings)
+
+    def report(text: str, _finished: int) -> None:
+        console.print(f"[{time.monotonic() - begin:6.1f} s] {text}", highlight=False, markup=False)
+
+    try:
+        found = run_compose(settings, report)
+    except GraphError as error:
+        print(f"sleight: {' '.join(str(error).split())}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    for path in (out / "results.json", *([json_out] if json_out is not None else [])):
+        _write(path, found)
+    for row in found["per_episode"]:
+        words = f"{'done' if row['success'] else 'not done'}; {row['outcome']}: {row['message']}"
+        console.print(words, highlight=False, markup=False)
+    low, high = found["ci95"]
+    rate, late = found["composite_success"], found["chunks_late"]
+    console.print(
+        f"composite success {rate:.0%} ({low:.0%} to {high:.0%}), {late} of {found['chunks']} chunks late; "
+        "where the object is came from the simulator",
+        highlight=False,
+    )
+
+
 def _default_objects(out: Path) -> list[str]:
     """The demo's own objects, and a mesh file made here, so that the way of any user's file is walked too."""
     from sleight_ros.demo.objects import write_demo_mesh

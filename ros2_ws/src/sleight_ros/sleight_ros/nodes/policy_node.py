@@ -11,16 +11,20 @@ from typing import Any
 import numpy as np
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
-from sleight_core.bundle import PolicyOutput, load_bundle
+from sleight_core.bundle import load_bundle
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.errors import SleightError
 from sleight_description import load_hand
-from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate, PolicyTelemetry
+from sleight_msgs.msg import FingertipWrenches, HandCommand, ObjectEstimate, PolicyTelemetry, PrivilegedState
+from sleight_msgs.srv import EngageSkill
 from std_srvs.srv import Trigger
 
 from sleight_ros import convert
+from sleight_ros.composed_step import ComposedStep
 from sleight_ros.nodes.base import ERROR, OK, RELIABLE, STATE, WARN, SleightNode, Throttle, run
 from sleight_ros.policy_inputs import AgeLimits
-from sleight_ros.policy_step import PolicyStep, needed_sources
+from sleight_ros.policy_step import PolicyStep, StepAnswer, needed_sources
+from sleight_ros.privileged import TOPIC as PRIVILEGED
 from sleight_ros.timing import Recent
 
 #: Share of a period by which the stamps of two ticks may be closer than a period.
@@ -45,6 +49,18 @@ class PolicyNode(SleightNode):
         )
         self.numbers("goal_position", [], "Where the object should go in the task frame, m; empty: as in the bundle.")
         self.text("tick_source", "", "'joint_states' or 'timer' (this node's clock); empty: as in the bundle.")
+        self.flag(
+            "simulation",
+            False,
+            "Accept a bundle that sees what only a simulator knows, and hear 'sim/privileged'. Never on a robot.",
+        )
+        self.number(
+            "chunk_patience",
+            0.1,
+            0.0,
+            10.0,
+            "How long commands hold the hand while a skill's chunk is late, s; then none are sent.",
+        )
         defaults = AgeLimits()
         self.number("joints_max_age", defaults.joints, 0.005, 10.0, "Age limit of joint states, s.")
         self.number("wrist_max_age", defaults.wrist, 0.005, 10.0, "Age limit of wrist states, s.")
@@ -65,11 +81,19 @@ class PolicyNode(SleightNode):
             raise SleightError("parameter 'bundle' is empty", remedy="give the folder of a policy bundle")
         self._table = load_hand(self.value("hand"))
         self._frame = self.value("task_frame")
-        bundle = load_bundle(Path(path), self._table, period=self.value("control_period"))
+        simulation = self.value("simulation")
+        bundle = load_bundle(Path(path), self._table, period=self.value("control_period"), simulation=simulation)
         manifest = bundle.manifest
         self._bundle_id = bundle.id
         self._period = manifest.control.period
-        self._step = PolicyStep(bundle, self._table)
+        if simulation:
+            self.get_logger().warning("simulation: this node may see what no robot can sense")
+        self._step: PolicyStep | ComposedStep
+        if isinstance(manifest.composition, ComposedSkills):
+            self._step = ComposedStep(bundle, self._table, self.value("chunk_patience"))
+        else:
+            self._step = PolicyStep(bundle, self._table)
+        self._owned.append(self._step.close)
         limits = AgeLimits(*(self.value(f"{n}_max_age") for n in ("joints", "wrist", "wrenches", "object", "sent")))
         goal = self.vector("goal_position", 3) if self.value("goal_position") else None
         self._inputs = self._step.make_inputs(goal, self._frame, limits)
@@ -84,12 +108,15 @@ class PolicyNode(SleightNode):
         # In this order: when several messages are waiting, the executor serves them so, and joint states tick.
         self.listen(HandCommand, "bridge/sent", self._on_sent)
         self.listen(ObjectEstimate, "object/estimate", self._on_object)
+        if "privileged" in needed_sources(manifest):
+            self.listen(PrivilegedState, PRIVILEGED, self._on_privileged)
         if "cloud" in needed_sources(manifest):
             self.listen(PointCloud2, "object/cloud", self._on_cloud)
         self.listen(Odometry, "wrist/odometry", self._on_wrist)
         self.listen(FingertipWrenches, "fingertip_wrenches", self._on_wrenches)
         self.listen(JointState, "joint_states", self._on_joints)
         self.offer(Trigger, "policy/engage", self._on_engage)
+        self.offer(EngageSkill, "policy/engage_skill", self._on_engage_skill)
         self.offer(Trigger, "policy/release", self._on_release)
         source = self.value("tick_source") or manifest.control.tick_source
         if source not in ("joint_states", "timer"):
@@ -137,6 +164,9 @@ class PolicyNode(SleightNode):
 
     def _on_cloud(self, msg: PointCloud2) -> None:
         self._inputs.take_cloud(msg, time.monotonic())
+
+    def _on_privileged(self, msg: PrivilegedState) -> None:
+        self._inputs.take_privileged(msg, time.monotonic())
 
     def _on_wrist(self, msg: Odometry) -> None:
         self._inputs.take_wrist(msg, time.monotonic())
@@ -188,13 +218,15 @@ class PolicyNode(SleightNode):
         if complaint:
             self._set_state(PolicyTelemetry.WAITING, complaint)
             return
-        observation = self._step.observe(self._inputs)
         try:
-            result = self._step.act(observation)
+            answer = self._step.tick(self._inputs)
         except Exception as error:  # a refusal of ours, or whatever the inference engine raises
             self._set_state(PolicyTelemetry.FAULT, f"inference failed: {error}"[:200])
             return
-        command = self._step.command(result.action, self._inputs)
+        if answer.waits:
+            self._set_state(PolicyTelemetry.WAITING, answer.remark)
+            return
+        command = answer.command
         self._sequence += 1
         stamp = self.get_clock().now().to_msg()
         state_stamp = convert.stamp_from_ns(self._inputs.joints.stamp)
@@ -213,8 +245,8 @@ class PolicyNode(SleightNode):
         end = time.monotonic()
         self._tick_times.add(end - begin)
         self._overruns += end - due > self._period
-        self._set_state(PolicyTelemetry.ENGAGED, "", speak=False)
-        self._speak(result, observation, end - begin)
+        self._set_state(PolicyTelemetry.ENGAGED, answer.remark, speak=False)
+        self._speak(answer, end - begin)
         self.breathe()
 
     def _set_state(self, state: int, reason: str, *, speak: bool = True) -> None:
@@ -234,42 +266,71 @@ class PolicyNode(SleightNode):
             if complaint:
                 self._set_state(PolicyTelemetry.WAITING, complaint)
 
-    def _speak(
-        self, result: PolicyOutput | None = None, observation: np.ndarray | None = None, tick: float = 0.0
-    ) -> None:
+    def _speak(self, answer: StepAnswer | None = None, tick: float = 0.0) -> None:
         msg = PolicyTelemetry()
         msg.header.stamp = self.get_clock().now().to_msg()
         msg.header.frame_id = self._frame
         msg.sequence, msg.bundle_id = self._sequence, self._bundle_id
         msg.state, msg.reason = self._state, self._reason
         msg.tick_time, msg.overruns = tick, self._overruns
-        msg.expert_names, msg.mask = self._step.expert_names, self._step.mask
-        if result is not None and observation is not None:
-            msg.inference_time = result.inference_time
-            msg.action, msg.observation = _floats(result.action), _floats(observation)
-            if result.expert_weights is not None:
-                msg.expert_weights = _floats(result.expert_weights)
-            if result.residual is not None:
-                msg.residual = _floats(result.residual)
+        self._step.describe(msg)
+        if answer is not None:
+            msg.inference_time = answer.inference_time
+            msg.action, msg.observation = _floats(answer.action), _floats(answer.observation)
+            if answer.expert_weights is not None:
+                msg.expert_weights = _floats(answer.expert_weights)
+            if answer.residual is not None:
+                msg.residual = _floats(answer.residual)
         self._telemetry.publish(msg)
 
     # Services ------------------------------------------------------------------------------------------------------
 
     def _on_engage(self, _request: Any, response: Any) -> Any:
-        now = time.monotonic()
-        complaint = "the node is not active" if not self.active else self._inputs.complaint(now, engaged=False)
+        complaint = self._objection()
+        if not complaint and isinstance(self._step, ComposedStep):
+            known = ", ".join(self._step.policy.composition.skill_names)
+            complaint = f"the bundle holds several skills ({known}): engage one with policy/engage_skill"
         if complaint:
             response.success, response.message = False, complaint
             return response
-        self._inputs.engage(now)
+        self._inputs.engage(time.monotonic())
+        self._begin()
+        response.success, response.message = True, f"engaged {self._bundle_id}"
+        return response
+
+    def _on_engage_skill(self, request: Any, response: Any) -> Any:
+        """Engage a skill of a composed bundle; one that is engaged already becomes the first of the two."""
+        complaint = self._objection()
+        if not complaint and not isinstance(self._step, ComposedStep):
+            complaint = "the bundle holds no skills but one policy: engage it with policy/engage"
+        try:
+            if not complaint and isinstance(self._step, ComposedStep):
+                running = self._state in (PolicyTelemetry.ENGAGED, PolicyTelemetry.WAITING)
+                follows = running and self._step.policy.skill not in ("", request.skill)
+                words = self._step.engage(request.skill, request.noise_seed)
+                # What was sent for the first skill is what the second begins with, so it is not forgotten.
+                if not follows:
+                    self._inputs.engage(time.monotonic())
+                self._begin()
+                response.success, response.message = True, f"engaged {self._bundle_id}, {words}"
+                self.get_logger().info(response.message)
+        except SleightError as error:
+            complaint = str(error)
+        if complaint:
+            response.success, response.message = False, complaint
+        return response
+
+    def _objection(self) -> str:
+        """Why nothing can be engaged now, "" when it can."""
+        return "the node is not active" if not self.active else self._inputs.complaint(time.monotonic(), engaged=False)
+
+    def _begin(self) -> None:
         self._overruns = 0
         again = self._state == PolicyTelemetry.ENGAGED
         self._set_state(PolicyTelemetry.ENGAGED, "")
         if again:
             # Every engagement has its own canonical frame: a recording must show where it begins.
             self._speak()
-        response.success, response.message = True, f"engaged {self._bundle_id}"
-        return response
 
     def _on_release(self, _request: Any, response: Any) -> Any:
         self._release("released")
@@ -280,6 +341,7 @@ class PolicyNode(SleightNode):
         """Tell the bridge that no more commands come: a command without bundle and joints."""
         if self._telemetry is None:
             return
+        self._step.release()
         self._set_state(PolicyTelemetry.IDLE, "")
         farewell = HandCommand()
         farewell.header.stamp = self.get_clock().now().to_msg()

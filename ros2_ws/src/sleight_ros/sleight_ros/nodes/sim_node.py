@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
-from sleight_core.errors import MissingExtraError
+from sleight_core.errors import MissingExtraError, SleightError
 from sleight_description import load_hand
-from sleight_msgs.msg import FingertipWrenches, SimState
+from sleight_msgs.msg import FingertipWrenches, ObjectEstimate, PrivilegedState, SimState
 from sleight_msgs.srv import ResetEpisode
 
 from sleight_ros import convert
@@ -21,6 +21,8 @@ from sleight_ros.bridges.section import read_section
 from sleight_ros.cameras import CameraSettings, declare_cameras, read_cameras
 from sleight_ros.clouds import cloud_msg
 from sleight_ros.nodes.base import ERROR, NEWEST, OK, RELIABLE, STATE, SleightNode, Throttle, run
+from sleight_ros.privileged import TOPIC as PRIVILEGED
+from sleight_ros.privileged import privileged_msg
 from sleight_ros.timing import Recent, step_back
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ try:
     from sleight_sim.tasks.grasp.config import GraspTaskConfig
     from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
+    from sleight_ros.simulation.composition import CompositionWorld, Pair
     from sleight_ros.simulation.dialects.base import DriverContext
     from sleight_ros.simulation.dialects.conduct import Conduct
     from sleight_ros.simulation.dialects.driver import Driver, parse_driver
@@ -40,6 +43,10 @@ try:
     MISSING = ""
 except ModuleNotFoundError as error:  # the run-time alone has no simulator
     MISSING = error.name or "mujoco"
+
+
+#: True estimates come every so many control steps, about as often as a camera's.
+ESTIMATE_EVERY = 4
 
 
 class SimNode(SleightNode):
@@ -58,6 +65,10 @@ class SimNode(SleightNode):
         self.text("hand", "shadow", "Hand table.")
         self.text("task_frame", "world", "Name of the task frame.")
         self.texts("objects", ["household:demo"], "Objects or sets of objects that sim/reset can name.")
+        self.texts("composition", [], "Instead of objects: a DexCompose task of an object, and one of a mechanism.")
+        self.flag(
+            "true_estimates", False, "Publish the object's true place as object/estimate: where no perception runs."
+        )
         self.number("mesh_scale", 1.0, 1e-4, 1e3, "Metres per unit of mesh files.")
         self.integer("seed", 0, 0, 2**31 - 1, "Seed of the starts.")
         self.integer("episode_steps", 0, 0, 100000, "Control steps an episode; 0: as the task has it.")
@@ -85,8 +96,9 @@ class SimNode(SleightNode):
         self._frame = self.value("task_frame")
         self._config = GraspTaskConfig.model_validate({"hand": self.value("hand")})
         self._rng = np.random.default_rng(self.value("seed"))
-        self._objects: dict[str, ObjectSpec] = {}
-        for thing in resolve_objects(self.value("objects") or [], mesh_scale=self.value("mesh_scale")):
+        self._objects: dict[str, Any] = {}
+        pair = self.value("composition") or []
+        for thing in self._composition(pair) if pair else self._single_objects():
             self._objects[thing.name] = thing
         self._order = list(self._objects)
         self._next = 0
@@ -97,9 +109,23 @@ class SimNode(SleightNode):
         self._clock_pub = self.publish_on(Clock, "/clock", NEWEST) if self.value("publish_clock") else None
         self._set_up_driver()
         self.offer(ResetEpisode, "sim/reset", self._on_reset)
-        world = TabletopWorld(self._table, self._config, self._objects[self._order[0]])
+        if pair:
+            self._privileged_pub = self.publish_on(PrivilegedState, PRIVILEGED, STATE)
+        self._estimate_pub = (
+            self.publish_on(ObjectEstimate, "object/estimate", STATE) if self.value("true_estimates") else None
+        )
+        kind = CompositionWorld if pair else TabletopWorld
+        world = kind(self._table, self._config, self._objects[self._order[0]])
         world.reset(self._rng)
         self._tabletop = world
+
+    def _single_objects(self) -> list[ObjectSpec]:
+        return list(resolve_objects(self.value("objects") or [], mesh_scale=self.value("mesh_scale")))
+
+    def _composition(self, names: list[str]) -> list[Pair]:
+        if len(names) != 2:
+            raise SleightError("parameter 'composition'", value=names, remedy="name two tasks, or none")
+        return [Pair.of(names[0], names[1], self.value("seed"))]
 
     def _set_up_driver(self) -> None:
         context = DriverContext(self, self._table, self._frame, lambda: self._world, self._warn, Conduct())
@@ -187,6 +213,13 @@ class SimNode(SleightNode):
         self._driver.publish(stamp, reading, last=False)
         self._wrench_pub.publish(convert.wrenches_msg(self._table.finger_names, reading.wrenches, stamp))
         self._driver.publish(stamp, reading, last=True)
+        if isinstance(self._tabletop, CompositionWorld):
+            joints = self._tabletop.joint_names
+            self._privileged_pub.publish(privileged_msg(episode.privileged, joints, frame=self._frame, stamp=stamp))
+        if self._estimate_pub is not None and episode.step % ESTIMATE_EVERY == 0:
+            estimate = ObjectEstimate(position=convert.point_to_msg(episode.object_pos), quality=1.0)
+            estimate.header.stamp, estimate.header.frame_id = stamp, self._frame
+            self._estimate_pub.publish(estimate)
         state = SimState()
         state.header.stamp = stamp
         state.header.frame_id = self._frame

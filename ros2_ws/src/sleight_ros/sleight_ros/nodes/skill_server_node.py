@@ -14,6 +14,7 @@ from sleight_core.errors import SleightError
 from sleight_core.safety import ReasonCode, SafetyState
 from sleight_msgs.action import Compose, Grasp
 from sleight_msgs.msg import ObjectEstimate, PolicyTelemetry, SafetyStatus, SkillOutcome, SkillState
+from sleight_msgs.srv import EngageSkill
 from std_srvs.srv import Trigger
 
 from sleight_ros import convert
@@ -106,6 +107,7 @@ class SkillServerNode(SleightNode):
         self._questions = Questions(MISSING_SHARE * self._settings.service_timeout)
         self._spoke, self._said = 0.0, -1
         self._others: dict[Ask, Any] = {ask: self._client(Trigger, ask.value) for ask in Ask}
+        self._engage_skill = self._client(EngageSkill, "policy/engage_skill")
         self._policy_parameters = self._client(GetParameters, f"{self.value('policy_node')}/get_parameters")
         # A stop may show in a single message of the bridge: none may be lost.
         self.listen(SafetyStatus, "bridge/status", self._on_status, RELIABLE)
@@ -343,12 +345,10 @@ class SkillServerNode(SleightNode):
                 # It came too late: whoever asked has given up.
                 self._tell(UNDO[ask])
 
+        client, request = self._others[ask], Trigger.Request()
         if ask == Ask.ENGAGE and machine.skill:
-            # No bundle of several skills passes the check yet; and a policy must never run the wrong one.
-            answered(False, "the policy node cannot be told which skill to run")
-        else:
-            request = Trigger.Request()
-            self._questions.ask(self._others[ask], request, lambda a: answered(a.success, a.message), answered)
+            client, request = self._engage_skill, EngageSkill.Request(skill=machine.skill)
+        self._questions.ask(client, request, lambda a: answered(a.success, a.message), answered)
 
     def _tell(self, ask: Ask) -> None:
         """Ask for something without waiting for the answer."""

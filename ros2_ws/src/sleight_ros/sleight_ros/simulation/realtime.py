@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mujoco
 import numpy as np
-from sleight_sim.objects.spec import ObjectSpec
 
-from sleight_ros.simulation.world import RobotReading, TabletopWorld
+from sleight_ros.simulation.world import RobotReading, Thing, World
 from sleight_ros.timing import Recent, sharpen_timers, sleep_until, step_back
 
 #: After a stall longer than this many control periods the lost time is dropped instead of being caught up.
@@ -31,6 +31,7 @@ class EpisodeState:
         name: Name of the object.
         done: The last step is reached.
         success: The object was held at the goal when it was.
+        privileged: What a simulation-only policy may see, by the names of its terms; empty in most worlds.
     """
 
     episode: int
@@ -40,6 +41,7 @@ class EpisodeState:
     name: str
     done: bool
     success: bool
+    privileged: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class RealtimeWorld(threading.Thread):
 
     def __init__(
         self,
-        world: TabletopWorld,
+        world: World[Any],
         publish: Callable[[int, RobotReading, EpisodeState], None],
         *,
         episode_steps: int,
@@ -110,7 +112,7 @@ class RealtimeWorld(threading.Thread):
         """Set the wrist twist (6,), from any thread."""
         self._twist = (time.perf_counter(), twist)
 
-    def reset(self, thing: ObjectSpec, rng: np.random.Generator) -> None:
+    def reset(self, thing: Thing, rng: np.random.Generator) -> None:
         """Start a new episode, from any thread."""
         model = self.world.model_for(thing)
         with self._lock:
@@ -181,9 +183,11 @@ class RealtimeWorld(threading.Thread):
                 self._step += 1
                 world.count()
                 if self._step >= self._episode_steps:
-                    self._result = bool(world.metrics.held[0])
+                    self._result = world.succeeded
             done = self._result is not None
-            state = EpisodeState(self._episode, self._step, pos, quat, world.thing.name, done, bool(self._result))
+            state = EpisodeState(
+                self._episode, self._step, pos, quat, world.thing.name, done, bool(self._result), world.privileged()
+            )
             qpos = world.data.qpos.copy()
             self._snapshot = Snapshot(world.model, stamp, qpos)
             if self._log is not None and self._episode:

@@ -1,8 +1,10 @@
-"""One tabletop world in MuJoCo, stepped a physics step at a time, that looks like a robot driver from outside."""
+"""Worlds in MuJoCo, stepped a physics step at a time, that look like a robot driver from outside."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import mujoco
 import numpy as np
@@ -37,16 +39,28 @@ class RobotReading:
     wrenches: np.ndarray
 
 
-class TabletopWorld:
-    """Hand, table and one object, with the timing and the starts of the grasp task.
+class Thing(Protocol):
+    """What lies on the table."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+
+OneThing = TypeVar("OneThing", bound=Thing)
+
+
+class World(ABC, Generic[OneThing]):
+    """Hand, table and an object, with the timing of the grasp task.
 
     Args:
         table: The hand.
         config: The task.
-        thing: The first object.
+        thing: What lies on the table first.
     """
 
-    def __init__(self, table: HandTable, config: GraspTaskConfig, thing: ObjectSpec) -> None:
+    def __init__(self, table: HandTable, config: GraspTaskConfig, thing: OneThing) -> None:
         self.table = table
         self.config = config
         self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
@@ -59,14 +73,25 @@ class TabletopWorld:
         """Physics step, s."""
         return self.config.control_period / self.config.substeps
 
-    def model_for(self, thing: ObjectSpec) -> mujoco.MjModel:
+    @abstractmethod
+    def compile(self, thing: OneThing) -> mujoco.MjModel:
+        """Compile the world of an object: joints "wrist", the hand's and "object"."""
+
+    @abstractmethod
+    def reset(self, rng: np.random.Generator) -> None:
+        """Draw a start as the task does."""
+
+    def privileged(self) -> dict[str, np.ndarray]:
+        """What only a simulator knows and a policy may see in simulation, by the names of its terms."""
+        return {}
+
+    def model_for(self, thing: OneThing) -> mujoco.MjModel:
         """The compiled world of an object; compiled once."""
         if thing.name not in self._models:
-            options = SolverOptions(timestep=self.timestep, elliptic=self.config.cone == "elliptic")
-            self._models[thing.name] = build_model(self.table, thing, options)
+            self._models[thing.name] = self.compile(thing)
         return self._models[thing.name]
 
-    def load(self, thing: ObjectSpec) -> None:
+    def load(self, thing: OneThing) -> None:
         """Put another object on the table; follow with `reset`."""
         self.thing = thing
         self.model = model = self.model_for(thing)
@@ -83,25 +108,21 @@ class TabletopWorld:
         self._joint_ctrl = np.array([model.actuator(f"act_{name}").id for name in table.actuated_joint_names])
         self._wrench_at = int(model.sensor(f"{table.finger_names[0]}_force").adr[0])
 
-    def reset(self, rng: np.random.Generator) -> None:
-        """Draw a start as the task does: a stable pose of the object, dropped near the centre, the hand across it."""
-        config, table, data = self.config, self.table, self.data
-        mujoco.mj_resetData(self.model, data)
-        poses = self.thing.stable_poses
-        k = rng.choice(len(poses), p=pose_probabilities(self.thing, config.poses))
-        turn = rng.uniform(-np.pi, np.pi)
-        minor = pose_minor_axes(self.thing)[k] + turn if config.start_yaw == "aligned" else np.nan
-        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng)[0]
-        o, w = self._object_qpos, self._wrist_qpos
-        data.qpos[o : o + 2] = rng.uniform(-config.object_xy, config.object_xy, 2)
-        data.qpos[o + 2] = TABLE_HEIGHT + max(config.start_height, poses.heights[k] + 0.002)
-        data.qpos[o + 3 : o + 7] = quat_multiply(yaw_quat(np.asarray(turn)), poses.quats[k])
-        data.qpos[w : w + 2] = rng.uniform(-config.wrist_xy, config.wrist_xy, 2)
-        data.qpos[w + 2] = TABLE_HEIGHT + config.wrist_height
-        data.qpos[w + 3 : w + 7] = quat_multiply(yaw_quat(np.asarray(yaw)), PALM_DOWN)
-        joints = np.clip(np.zeros(len(table.joint_names)), table.lower, table.upper)
+    def place(
+        self, wrist: tuple[np.ndarray, np.ndarray], thing: tuple[np.ndarray, np.ndarray], joints: np.ndarray
+    ) -> None:
+        """Put hand and object at rest where they start.
+
+        Args:
+            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root.
+            thing: The same of the object.
+            joints: (J,) rad, inside their limits.
+        """
+        data, o, w = self.data, self._object_qpos, self._wrist_qpos
+        data.qpos[o : o + 3], data.qpos[o + 3 : o + 7] = thing
+        data.qpos[w : w + 3], data.qpos[w + 3 : w + 7] = wrist
         data.qpos[self._joint_qpos] = joints
-        data.ctrl[self._joint_ctrl] = joints[table.actuated_index]
+        data.ctrl[self._joint_ctrl] = joints[self.table.actuated_index]
         data.ctrl[self._wrist_ctrl] = 0.0
         mujoco.mj_forward(self.model, data)
         self.metrics.reset(np.array([0]))
@@ -123,6 +144,11 @@ class TabletopWorld:
         pos = self.object_pose()[0]
         distance = np.array([np.linalg.norm(pos - self.goal)])
         self.metrics.update(distance, np.array([pos[2] - TABLE_HEIGHT]))
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the episode is a success, if it ends now."""
+        return bool(self.metrics.held[0])
 
     def read(self) -> RobotReading:
         """Copy what the robot's sensors say now."""
@@ -148,3 +174,30 @@ class TabletopWorld:
     def finite(self) -> bool:
         """Whether the physics is still sane."""
         return bool(np.isfinite(self.data.qpos).all())
+
+
+class TabletopWorld(World[ObjectSpec]):
+    """Hand, table and one object, with the timing and the starts of the grasp task."""
+
+    def compile(self, thing: ObjectSpec) -> mujoco.MjModel:
+        """Compile the world of an object."""
+        options = SolverOptions(timestep=self.timestep, elliptic=self.config.cone == "elliptic")
+        return build_model(self.table, thing, options)
+
+    def reset(self, rng: np.random.Generator) -> None:
+        """Draw a start as the task does: a stable pose of the object, dropped near the centre, the hand across it."""
+        config, table = self.config, self.table
+        mujoco.mj_resetData(self.model, self.data)
+        poses = self.thing.stable_poses
+        k = rng.choice(len(poses), p=pose_probabilities(self.thing, config.poses))
+        turn = rng.uniform(-np.pi, np.pi)
+        minor = pose_minor_axes(self.thing)[k] + turn if config.start_yaw == "aligned" else np.nan
+        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng)[0]
+        height = TABLE_HEIGHT + max(config.start_height, poses.heights[k] + 0.002)
+        thing = np.append(rng.uniform(-config.object_xy, config.object_xy, 2), height)
+        wrist = np.append(rng.uniform(-config.wrist_xy, config.wrist_xy, 2), TABLE_HEIGHT + config.wrist_height)
+        self.place(
+            (wrist, quat_multiply(yaw_quat(np.asarray(yaw)), PALM_DOWN)),
+            (thing, quat_multiply(yaw_quat(np.asarray(turn)), poses.quats[k])),
+            np.clip(np.zeros(len(table.joint_names)), table.lower, table.upper),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.bundle.manifest import parse_manifest
 from sleight_core.errors import SleightError
 
@@ -20,18 +21,22 @@ def check_composition(name: str, composition: Any, skills: tuple[str, ...]) -> N
         skills: Names of the wanted skills.
 
     Raises:
-        SleightError: It is no composition, or of other skills.
+        SleightError: It is no composition, or of other skills, or these two were not trained together.
     """
-    # Manifests that name the skills they are composed of do so in `skills`.
-    known = tuple(getattr(composition, "skills", ()))
-    if not known:
+    if not isinstance(composition, ComposedSkills):
         raise SleightError(
             f"bundle '{name}' is no composition of skills but '{composition.kind}'",
             remedy="run policy_node with a composed bundle, or send a Grasp goal",
         )
     for skill in skills:
-        if skill not in known:
-            raise SleightError(f"bundle '{name}' has no skill '{skill}'", remedy=f"it has {', '.join(known)}")
+        if composition.skill(skill) is None:
+            known = ", ".join(composition.skill_names)
+            raise SleightError(f"bundle '{name}' has no skill '{skill}'", remedy=f"it has {known}")
+    if len(skills) == 2 and composition.pair(*skills) is None:
+        known = ", ".join(f"{pair.first} + {pair.second}" for pair in composition.pairs) or "none"
+        raise SleightError(
+            f"bundle '{name}' has no composition of '{skills[0]}' and '{skills[1]}'", remedy=f"it has {known}"
+        )
 
 
 def check_bundle(folder: str, skills: tuple[str, ...]) -> None:

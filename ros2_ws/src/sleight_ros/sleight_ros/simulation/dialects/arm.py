@@ -63,7 +63,7 @@ class ArmDialect(Dialect[ArmDriver]):
     def __init__(self, name: str, config: ArmDriver, context: DriverContext, targets: Targets) -> None:
         super().__init__(name, config, context, targets)
         from sleight_core.arm import ArmKinematics
-        from sleight_description.mjcf import center_of_mass
+        from sleight_core.hand.kinematics import center_of_mass
 
         self._robot = robot = find_robot(config.robot)
         if robot.hand.name != context.table.name:

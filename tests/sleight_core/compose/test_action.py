@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from sleight_core.compose.action import MAX_PITCH, ComposeAction, PoseCommand, euler_to_quat, quat_to_euler
 from sleight_core.errors import SleightError
 from sleight_core.rotations import quat_rotate
 from sleight_description import load_hand
-from sleight_sim.tasks.compose.action import MAX_PITCH, ComposeAction, PoseCommand, euler_to_quat, quat_to_euler
-from sleight_sim.tasks.compose.config import TASKS
 
 HAND = load_hand("shadow")
-ACTION = ComposeAction(HAND, TASKS["GraspBall"].workspace)
+WORKSPACE = ((-0.5, -0.5, 0.62), (0.5, 0.6, 1.2))
+ACTION = ComposeAction(HAND, WORKSPACE)
 ANYTHING = arrays(np.float64, (3, 28), elements=st.floats(allow_nan=True, allow_infinity=True, width=64))
 UNIT = arrays(np.float64, (3, 28), elements=st.floats(-1.0, 1.0))
 
@@ -95,4 +95,4 @@ def test_wrong_uses_are_refused():
     with pytest.raises(SleightError, match="workspace is empty"):
         ComposeAction(HAND, ((0, 0, 1), (1, 1, 0)))
     with pytest.raises(SleightError, match="no floating wrist"):
-        ComposeAction(load_hand("leap_ur5e"), TASKS["GraspBall"].workspace)
+        ComposeAction(load_hand("leap_ur5e"), WORKSPACE)

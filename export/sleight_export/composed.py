@@ -1,0 +1,273 @@
+"""Trained skills and residuals as one bundle of composed skills (DexCompose on board)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sleight_core.bundle import Bundle, BundleInfo, join_golden, write_bundle
+from sleight_core.bundle.composed import (
+    OBSERVATION,
+    RESIDUAL,
+    ComposedSkills,
+    PairSection,
+    ResidualSection,
+    SkillSection,
+    TransitionSection,
+)
+from sleight_core.bundle.manifest import (
+    ControlSection,
+    HandSection,
+    ObjectSection,
+    StartPose,
+    TaskSection,
+    TrainingSection,
+)
+from sleight_core.compose import ComposeAction, Ownership, PoseCommand
+from sleight_core.compose.action import euler_to_quat
+from sleight_core.errors import SleightError
+from sleight_core.hand import HandTable
+from sleight_core.observation.compose_terms import skill_terms
+from sleight_core.observation.residual_terms import residual_terms
+from sleight_core.safety.limits import DEFAULT_MARGIN
+from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, ComposeTaskConfig, RetentionSuccess
+from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
+from sleight_training.compose.diffusion.config import SkillRun
+from sleight_training.compose.residual.config import BoundConfig, TransitionConfig
+from sleight_training.compose.residual.holding import bound_vector
+from sleight_training.compose.residual.policy import ResidualPolicy
+from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
+
+from sleight_export.diffusion import SkillGraph, export_skill
+from sleight_export.onnx_export import trace_onnx
+
+#: Actions before its due time at which a chunk is asked for: 67 ms at 30 Hz, of the 32 - 30 that TurnOnSwitch leaves.
+LEAD = 2
+#: Actions in which everything stays when the first skill has succeeded.
+HOLD = 3
+GOLDEN_SEED = 11
+
+
+@dataclass(frozen=True)
+class PairRequest:
+    """A pair to put into a bundle.
+
+    Attributes:
+        first: Name of the skill that keeps its object.
+        second: Name of the skill that then acts.
+        preserved: Fingers of the first.
+        stabiliser: File or run's folder of the first residual; None: the hold reference as it is.
+        residual: The same of the second residual; None: the second skill as it is.
+    """
+
+    first: str
+    second: str
+    preserved: tuple[str, ...]
+    stabiliser: Path | None = None
+    residual: Path | None = None
+
+
+class ResidualGraph(torch.nn.Module):
+    """A residual's network on all elements of the action: 0 where it has no output.
+
+    Args:
+        policy: The residual.
+    """
+
+    def __init__(self, policy: ResidualPolicy) -> None:
+        super().__init__()
+        self.network = policy.network
+        columns = list(policy.spec.columns)
+        spread = torch.zeros(len(columns), len(policy.spec.bounds))
+        spread[torch.arange(len(columns)), torch.tensor(columns)] = 1.0
+        self.register_buffer("spread", spread)
+
+    def forward(self, obs: torch.Tensor) -> torch.Tensor:
+        """Return outputs before squashing (B, 28) for inputs (B, D)."""
+        return self.network(obs) @ self.spread
+
+
+def export_composed(
+    out: Path,
+    skills: Mapping[str, Path],
+    pairs: Sequence[PairRequest],
+    *,
+    name: str = "",
+    steps: int | None = None,
+    transition: TransitionConfig | None = None,
+    bounds: BoundConfig | None = None,
+    overwrite: bool = False,
+) -> Bundle:
+    """Write a bundle of skills and pairs of them, and verify it as a simulation would.
+
+    Args:
+        out: Folder of the bundle.
+        skills: Folders of skills' runs by the skills' names, the tasks'.
+        pairs: Which of them are composed, and how.
+        name: Of the bundle; default: the folder's.
+        steps: DDIM steps of the samplers; None for those of their runs.
+        transition: Of all pairs, as in training.
+        bounds: Of all residuals, as in training.
+        overwrite: Replace an existing bundle.
+
+    Raises:
+        SleightError: A run is missing, or is not what a pair says.
+        BundleError: The parts do not fit.
+    """
+    made = {skill: export_skill(path, steps=steps) for skill, path in skills.items()}
+    for skill, graph in made.items():
+        if graph.run.task.name != skill:
+            raise SleightError(f"the run of skill '{skill}' is of another task", value=graph.run.task.name)
+    first = next(iter(made.values()), None)
+    if first is None:
+        raise SleightError("no skill was given", remedy="name at least one run of 'sleight train skill'")
+    table = compose_hand(first.run.task)
+    action = ComposeAction(table, first.run.task.workspace)
+    files = {f"skill.{skill}": graph.data for skill, graph in made.items()}
+    golden: dict[str, Mapping[str, Any]] = {f"skill.{skill}": graph.golden for skill, graph in made.items()}
+    sections = []
+    for request in pairs:
+        if missing := [skill for skill in (request.first, request.second) if skill not in made]:
+            raise SleightError("a pair names skills that were not given", value=missing)
+        second = made[request.second].run.task
+        sections.append(
+            _pair(request, action, second, transition or TransitionConfig(), bounds or BoundConfig(), files, golden)
+        )
+    composition = ComposedSkills(
+        action_ticks=first.run.task.servo_steps,
+        wrist_gain=first.run.task.wrist_gain,
+        skills=tuple(_skill(table, graph) for graph in made.values()),
+        pairs=tuple(sections),
+    )
+    info = _info(name or out.resolve().name, action, first.run, composition)
+    return write_bundle(out, info, files, join_golden(golden), table=table, overwrite=overwrite, simulation=True)
+
+
+def _skill(table: HandTable, graph: SkillGraph) -> SkillSection:
+    config = graph.run.task
+    sizes = make_compose_task(config, 1, num_threads=1).observation.sizes
+    if missing := [term for term in graph.run.term_names if term not in sizes]:
+        raise SleightError(f"the skill of '{config.name}' sees what its task does not have", value=missing)
+    success = config.success
+    retention = isinstance(success, RetentionSuccess)
+    return SkillSection(
+        name=config.name,
+        graph=f"skill.{config.name}",
+        observation=skill_terms(table, {term: sizes[term] for term in graph.run.term_names}),
+        goal=success.target if isinstance(success, RetentionSuccess) else (0.0, 0.0, 0.0),
+        place=COMPOSITION_PLACE if retention else (0.0, 0.0, 0.0),
+        history=OBSERVATION_STEPS,
+        horizon=HORIZON,
+        execute=config.execute_horizon,
+        lead=LEAD,
+    )
+
+
+def _pair(
+    request: PairRequest,
+    action: ComposeAction,
+    second: ComposeTaskConfig,
+    transition: TransitionConfig,
+    bounds: BoundConfig,
+    files: dict[str, bytes],
+    golden: dict[str, Mapping[str, Any]],
+) -> PairSection:
+    table = action.table
+    ownership = Ownership(table, request.preserved)
+    residuals: dict[str, ResidualSection] = {}
+    roles = {"first": f"stabiliser.{request.first}", "second": f"residual.{request.first}.{request.second}"}
+    for which, path in (("first", request.stabiliser), ("second", request.residual)):
+        if path is None:
+            continue
+        policy = ResidualPolicy.load(path)
+        role = roles[which] if which == "second" else f"{roles[which]}.{'.'.join(ownership.preserved)}"
+        _check_residual(policy, which, request, ownership, path)
+        files[role], golden[role] = _residual_graph(policy)
+        residuals[f"{which}_residual"] = ResidualSection(
+            graph=role, observation=residual_terms(table, policy.spec.terms)
+        )
+    return PairSection(
+        first=request.first,
+        second=request.second,
+        preserved=ownership.preserved,
+        mask=tuple(ownership.second.tolist()),
+        bounds=tuple(float(bound) for bound in bound_vector(table, bounds, ownership)),
+        transition=TransitionSection(
+            hold=HOLD, steps=transition.steps, settle=transition.settle, target=_start_of(action, second)
+        ),
+        **residuals,
+    )
+
+
+def _check_residual(policy: ResidualPolicy, which: str, request: PairRequest, ownership: Ownership, path: Path) -> None:
+    spec = policy.spec
+    tasks = (request.first,) if which == "first" else (request.first, request.second)
+    if (spec.kind, spec.tasks) != (which, tasks):
+        raise SleightError(
+            f"the {which} residual of {' + '.join(tasks)} is something else",
+            value=f"{path}: {spec.kind} of {' + '.join(spec.tasks)}",
+        )
+    if spec.unmasked:
+        raise SleightError("a residual without a mask cannot be put on board", value=path, remedy="train it masked")
+    if ownership.preserved not in spec.masks:
+        raise SleightError(
+            "a residual was not trained on the pair's mask", value=ownership.preserved, remedy=f"it knows {spec.masks}"
+        )
+
+
+def _residual_graph(policy: ResidualPolicy) -> tuple[bytes, dict[str, Any]]:
+    graph, size = ResidualGraph(policy).eval(), sum(policy.spec.terms.values())
+    data = trace_onnx(graph, {OBSERVATION: torch.zeros(1, size)}, [RESIDUAL])
+    seen = np.random.default_rng(GOLDEN_SEED).uniform(-1, 1, (32, size)).astype(np.float32)
+    with torch.inference_mode():
+        out = graph(torch.from_numpy(seen)).numpy()
+    return data, {OBSERVATION: seen, RESIDUAL: out}
+
+
+def _start_of(action: ComposeAction, config: ComposeTaskConfig) -> tuple[float, ...]:
+    """The middle of the second task's starts with open fingers: where its transition ends."""
+    start, table = config.start, action.table
+    place = np.mean(np.asarray(start.wrist_pos), axis=0)
+    quat = euler_to_quat(np.array([start.wrist_euler]))
+    opened = table.posture("open")[table.actuated_index]
+    target = action.clip(action.encode(PoseCommand(place[None], quat, opened[None])))
+    return tuple(float(value) for value in target[0])
+
+
+def _info(name: str, action: ComposeAction, run: SkillRun, composition: ComposedSkills) -> BundleInfo:
+    config, skills = run.task, ", ".join(composition.skill_names)
+    start = config.start
+    place = tuple(float(v) for v in np.mean(np.asarray(start.wrist_pos), axis=0))
+    quat = tuple(float(v) for v in euler_to_quat(np.array(start.wrist_euler)))
+    return BundleInfo(
+        name=name,
+        description=f"Composed skills {skills}; they see the simulator's state.",
+        hand=HandSection.of(action.table),
+        control=ControlSection(period=config.control_period / config.servo_steps, position_margin=DEFAULT_MARGIN),
+        observation=(),
+        action=action.parts,
+        composition=composition,
+        task=TaskSection(
+            name="compose",
+            goal=composition.skills[0].goal,
+            success_radius=0.05,
+            hold_time=0.0,
+            episode_time=config.episode_steps * config.control_period,
+            start=StartPose(wrist_position=place, wrist_quat=quat),  # pyright: ignore[reportArgumentType]
+            object=ObjectSection(set=f"compose:{composition.skills[0].name}", seed=0),
+        ),
+        training=TrainingSection(
+            algorithm="diffusion cloning, PPO residuals",
+            preset=run.preset,
+            seed=run.seed,
+            steps=0,
+            wall_time=0.0,
+            git_commit=run.git_commit,
+            command=run.command,
+            versions=run.versions,
+        ),
+    )

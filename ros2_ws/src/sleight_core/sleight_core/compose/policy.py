@@ -1,0 +1,375 @@
+"""Two skills on one hand, tick by tick: chunks beside the tick, masks and residuals at every action (DexCompose 3.3).
+
+An action lasts several control ticks. At the first of them the acting skill gives its nominal action and the residuals
+correct it; at every tick the wrist's servo turns the action's pose into a twist. What comes out is a command like any
+other: the safety filter is the only one that sends it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sleight_core.action.spec import Command
+from sleight_core.bundle.composed import ComposedSkills, PairSection, ResidualSection, SkillSection
+from sleight_core.compose.action import ComposeAction, PoseCommand
+from sleight_core.compose.chunks import ChunkCounts, ChunkRunner, ChunkShape, Executor, Sampler, background
+from sleight_core.compose.graphs import OnnxResidual, OnnxSampler
+from sleight_core.compose.ownership import WRIST, WRIST_SIZE
+from sleight_core.compose.stages import FIRST, SECOND, PairRun
+from sleight_core.compose.wrist import WristServo
+from sleight_core.errors import BundleError, SleightError
+from sleight_core.hand import FingertipKinematics, HandTable
+from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation.residual_terms import hold_memory
+from sleight_core.observation.terms import Frame
+
+if TYPE_CHECKING:
+    from sleight_core.bundle.loader import Bundle
+
+Array = NDArray[np.float64]
+
+LATE_CHUNK = "LATE_CHUNK"
+
+
+@dataclass(frozen=True)
+class ComposedTick:
+    """What one tick gave.
+
+    Attributes:
+        command: Joint targets (1, M) rad and wrist twist (1, 6).
+        action: (28,) the action in force: executed, after residuals, masks and limits.
+        residual: (28,) what residuals added to it.
+        observation: (O,) what the acting skill saw last.
+        mask: (28,) whether the second skill owns an element; all false while one skill acts alone.
+        stage: As `sleight_core.compose.stages` names them.
+        skill: The skill that plans.
+        owners: Who owns each of the hand's joints and then the wrist, by skill.
+        late: Why the hand stands still although a skill should act; "" when it does not.
+        late_for: How long it has stood still for that, s.
+        counts: Of the planning skill's chunks.
+        inference_time: Time in the residual networks, s; 0 at a tick without a new action.
+    """
+
+    command: Command
+    action: Array
+    residual: Array
+    observation: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    stage: str
+    skill: str
+    owners: tuple[str, ...]
+    late: str
+    late_for: float
+    counts: ChunkCounts
+    inference_time: float
+
+
+@dataclass
+class _Skill:
+    section: SkillSection
+    observation: ObservationBuilder
+    chunks: ChunkRunner
+
+
+class ComposedPolicy:
+    """Runs a bundle of composed skills. Not thread-safe; samplers run in the executor.
+
+    Args:
+        bundle: A verified bundle.
+        table: The hand.
+        executor: Runs the samplers; None: a thread of its own.
+        samplers: Instead of the bundle's, by skill, for tests.
+        clock: Monotonic time, s.
+
+    Raises:
+        BundleError: The bundle holds no composed skills, or a graph cannot be run.
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle,
+        table: HandTable,
+        *,
+        executor: Executor | None = None,
+        samplers: dict[str, Sampler] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        composition = bundle.manifest.composition
+        if not isinstance(composition, ComposedSkills):
+            raise BundleError(
+                "composition.kind",
+                expected="composed_skills",
+                found=composition.kind,
+                remedy="run it as a single policy",
+            )
+        self.table = table
+        self.composition = composition
+        self.period = bundle.manifest.control.period
+        self.action = ComposeAction.from_parts(table, bundle.manifest.action)
+        self._servo = WristServo(table, composition.wrist_gain)
+        self._kinematics = FingertipKinematics(table)
+        self._own = None if executor is not None else background()
+        executor = executor or self._own
+        assert executor is not None
+        self._skills: dict[str, _Skill] = {}
+        for section in composition.skills:
+            sampler = (samplers or {}).get(section.name) or OnnxSampler(bundle, section.graph)
+            builder = ObservationBuilder(table, section.observation)
+            shape = _shape(section, self.action.size)
+            self._skills[section.name] = _Skill(section, builder, ChunkRunner(sampler, shape, executor, clock))
+        # Pairs may share a network: each graph is loaded once.
+        self._networks: dict[str, OnnxResidual] = {}
+        for pair in composition.pairs:
+            for part in pair.residuals.values():
+                if part.graph not in self._networks:
+                    self._networks[part.graph] = OnnxResidual(bundle, part, table)
+        self.release()
+
+    def close(self) -> None:
+        """End the thread of the samplers; what it is at is finished in the background."""
+        if self._own is not None:
+            self._own.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def skill(self) -> str:
+        """The skill that plans; "" when none is engaged."""
+        return self._acting.section.name if self._acting is not None else ""
+
+    def check(self, skill: str) -> None:
+        """Check that a skill can be engaged now.
+
+        Raises:
+            SleightError: There is no such skill, or no pair of it and the one that acts.
+        """
+        if skill not in self._skills:
+            raise SleightError("the bundle has no skill", value=skill, remedy=f"it has {', '.join(self._skills)}")
+        if self._acting is not None and skill != self.skill:
+            self._find_pair(skill)
+
+    def engage(self, skill: str, seed: int) -> None:
+        """Let a skill act: alone, or after the one that acts now, which then keeps its fingers.
+
+        Args:
+            skill: Its name. The one that acts alone begins anew.
+            seed: Of the noise of its chunks.
+
+        Raises:
+            SleightError: As `check`.
+        """
+        self.check(skill)
+        if self._acting is not None and skill != self.skill:
+            self._next_pair = self._find_pair(skill)
+        else:
+            self.release()
+        self._acting = self._skills[skill]
+        self._acting.chunks.begin(seed)
+        self._ticks = 0
+
+    def release(self) -> None:
+        """Forget what runs."""
+        self._acting: _Skill | None = None
+        self._next_pair: PairSection | None = None
+        self._pair: PairRun | None = None
+        self._remembered: dict[str, Array] = {}
+        self._ticks = 0
+        self._nominal: Array | None = None
+        self._last: Array | None = None
+        self._pose: PoseCommand | None = None
+        self._second_output = np.zeros((1, self.action.size))
+        self._squashed = np.zeros((1, self.action.size))
+        self._residual = np.zeros((1, self.action.size))
+        self._seen = np.zeros(0, np.float32)
+        self._stage = FIRST
+        self._late = ""
+        self._late_ticks = 0
+
+    def tick(self, state: RobotState, sent_targets: Array, sent_twist: Array) -> ComposedTick:
+        """One control tick.
+
+        Args:
+            state: A batch of one. `goal_pos` is replaced by the skill's own goal.
+            sent_targets: (M,) joint targets that were sent last, rad, action order.
+            sent_twist: (6,) wrist twist that was sent last.
+
+        Raises:
+            SleightError: No skill is engaged, something that a network sees or says is not finite, or a sampler failed.
+        """
+        if self._acting is None:
+            raise SleightError("no skill is engaged")
+        began = time.perf_counter()
+        acts = self._ticks % self.composition.action_ticks == 0
+        if acts:
+            self._decide(self._acting, state, sent_targets, sent_twist)
+        spent = time.perf_counter() - began if acts else 0.0
+        self._ticks += 1
+        self._late_ticks = self._late_ticks + 1 if self._late else 0
+        assert self._last is not None
+        if acts or self._pose is None:
+            self._pose = self.action.decode(self._last)
+        pose = self._pose
+        twist = self._servo.twist(pose.wrist_pos, pose.wrist_quat, state.wrist_pos, state.wrist_quat)
+        pair = self._pair
+        return ComposedTick(
+            command=Command(pose.joint_targets, twist),
+            action=self._last[0],
+            residual=self._residual[0],
+            observation=self._seen,
+            mask=np.zeros(self.action.size, bool) if pair is None else pair.ownership.second,
+            stage=self._stage,
+            skill=self._acting.section.name,
+            owners=self._owners(),
+            late=self._late,
+            late_for=self._late_ticks * self.period,
+            counts=replace(self._acting.chunks.counts),
+            inference_time=spent,
+        )
+
+    # One action ----------------------------------------------------------------------------------------------------
+
+    def _decide(self, skill: _Skill, state: RobotState, sent_targets: Array, sent_twist: Array) -> None:
+        """Decide the action of the next ticks."""
+        if self._next_pair is not None:
+            self._begin_pair(self._next_pair, self._here(state, sent_targets), state)
+            self._next_pair = None
+        if self._pair is None:
+            planned = self._plan(skill, state, due=False)
+            if planned is None:
+                planned = self._here(state, sent_targets) if self._nominal is None else self._nominal
+            self._nominal = planned
+            self._last = self.action.clip(planned)
+            return
+        self._compose(skill, self._pair, state, sent_targets, sent_twist)
+
+    def _compose(self, skill: _Skill, pair: PairRun, state: RobotState, sent_targets: Array, sent_twist: Array) -> None:
+        """Decide the action of a composition (Eqs. 7 to 12)."""
+        self._stage = pair.stage
+        acting = self._stage == SECOND
+        if acting:
+            planned = self._plan(skill, state, due=True)
+        else:
+            planned = pair.way()
+            if pair.until_second <= skill.section.lead:
+                skill.chunks.prepare(self._observe(skill, state), ask=True)
+        moved = planned is not None
+        if moved:
+            self._nominal = planned
+        assert self._nominal is not None
+        seen = Frame(self._with_memory(pair, state, sent_targets, sent_twist), self._kinematics)
+        first = self._ask(pair.section.first_residual, seen)
+        # While a chunk is late the second skill's elements stay where they are, its correction included.
+        if acting and moved:
+            self._second_output = self._ask(pair.section.second_residual, seen)
+        command = pair.residual.compose(pair.hold, first, self._nominal, self._second_output)
+        base = pair.ownership.assemble(pair.hold, self._nominal)
+        self._squashed = np.where(pair.ownership.first, np.tanh(first), 0.0)
+        self._residual = command - base
+        self._last = self.action.clip(command)
+        if moved:
+            pair.count += 1
+
+    def _plan(self, skill: _Skill, state: RobotState, *, due: bool) -> Array | None:
+        """The acting skill's action (1, 28), or None while its chunk is not there."""
+        action = skill.chunks.act(self._observe(skill, state), due=due)
+        if action is None:
+            first = not skill.chunks.counts.planned
+            words = "the first chunk of" if first else "a chunk of"
+            self._late = f"{LATE_CHUNK}: {words} '{skill.section.name}' is not there yet"
+            return None
+        self._late = ""
+        planned = np.array(action, dtype=np.float64)[None]
+        planned[:, :3] += skill.section.place
+        return planned
+
+    def _observe(self, skill: _Skill, state: RobotState) -> NDArray[np.float32]:
+        self._seen = skill.observation.compute(_seen_from(skill.section, state))[0]
+        return self._seen
+
+    def _ask(self, section: ResidualSection | None, frame: Frame) -> Array:
+        if section is None:
+            return np.zeros((1, self.action.size))
+        return np.asarray(self._networks[section.graph](frame), dtype=np.float64)
+
+    # The pair ------------------------------------------------------------------------------------------------------
+
+    def _find_pair(self, skill: str) -> PairSection:
+        if self._pair is not None or self._next_pair is not None:
+            raise SleightError(
+                f"'{self.skill}' is the second skill of a composition already", remedy="release the policy first"
+            )
+        pair = self.composition.pair(self.skill, skill)
+        if pair is None:
+            known = [f"{row.first} + {row.second}" for row in self.composition.pairs]
+            raise SleightError(
+                f"the bundle has no composition of '{self.skill}' and '{skill}'", remedy=f"it has {', '.join(known)}"
+            )
+        return pair
+
+    def _begin_pair(self, section: PairSection, here: Array, state: RobotState) -> None:
+        hold = here
+        if section.hold_reference == "measured":
+            joints = self.table.actuated_index
+            hold = self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints]))
+        self._pair = PairRun.begin(self.table, section, hold)
+        self._remembered = hold_memory(self.table, state, hold)
+        self._nominal = hold
+        self._late = ""
+
+    def _here(self, state: RobotState, sent_targets: Array) -> Array:
+        """The action (1, 28) that keeps the wrist where it is and the joints' targets what they are."""
+        return self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, sent_targets[None]))
+
+    def _with_memory(self, pair: PairRun, state: RobotState, sent_targets: Array, sent_twist: Array) -> RobotState:
+        """The state with what residuals see of the composition itself."""
+        joints = self.table.actuated_index
+        assert self._nominal is not None
+        memory = self._remembered | {
+            "preserved": pair.ownership.first[None, WRIST_SIZE:],
+            "fingers": pair.ownership.finger_mask[None].astype(np.float64),
+            "targets": sent_targets[None],
+            "base_action": sent_twist[None],
+            "previous_residual": self._squashed,
+            "phase": pair.phase,
+            "nominal": self._nominal,
+            "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
+        }
+        return replace(state, memory=memory)
+
+    def _owners(self) -> tuple[str, ...]:
+        names = self.table.joint_names
+        if self._pair is None:
+            return (self.skill,) * (len(names) + 1)
+        of = {"first": self._pair.section.first, "second": self._pair.section.second}
+        own = self._pair.ownership
+        return (*(of[own.joint_owners[name]] for name in names), of[own.wrist])
+
+
+def _seen_from(section: SkillSection, state: RobotState) -> RobotState:
+    """A state in a skill's own frame, with the skill's goal."""
+    place = np.array([section.place])
+    known = {
+        name: value - place if name in ("object_pos", "handle_pos") else value
+        for name, value in state.privileged.items()
+    }
+    return replace(
+        state,
+        wrist_pos=state.wrist_pos - place,
+        object_pos=state.object_pos - place,
+        object_cloud=None if state.object_cloud is None else state.object_cloud - place,
+        goal_pos=np.array([section.goal]),
+        privileged=known,
+    )
+
+
+def owned_names(table: HandTable) -> tuple[str, ...]:
+    """What `ComposedTick.owners` is about: the hand's joints, then "wrist"."""
+    return (*table.joint_names, WRIST)
+
+
+def _shape(section: SkillSection, action: int) -> ChunkShape:
+    return ChunkShape(section.observation_size, action, section.history, section.horizon, section.execute, section.lead)

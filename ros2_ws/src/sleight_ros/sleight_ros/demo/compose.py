@@ -1,0 +1,235 @@
+"""The composition demo: one hand keeps one thing while doing another, through the graph, in simulation only.
+
+Perception takes no part: the skills see the simulator's state, and the object's place comes from it too. What is shown
+is the composition and its graph, not sight.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rclpy.action import ActionClient
+from sleight_core.bundle import Bundle, load_bundle
+from sleight_core.errors import SleightError
+from sleight_core.statistics import wilson_interval
+from sleight_msgs.action import Compose
+from sleight_msgs.msg import PolicyTelemetry
+
+from sleight_ros.demo.client import DemoClient
+from sleight_ros.processes import Processes
+from sleight_ros.skills.compositions import check_composition
+from sleight_ros.skills.goals import Outcome
+
+#: Longest start of the graph, and of a goal beyond its own time, s.
+START_TIMEOUT, SLACK = 60.0, 20.0
+#: Of an episode: long enough for both skills; its end is when the simulation judges it, s.
+EPISODE_TIME, GOAL_TIME = 24.0, 20.0
+#: Rate of the simulation's control steps, Hz.
+RATE = 60
+
+Report = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class ComposeSettings:
+    """What to run.
+
+    Attributes:
+        bundle: Folder of the bundle.
+        first: The skill that keeps an object.
+        second: The skill that moves a mechanism.
+        episodes: How many.
+        seed: Of world and starts.
+        out: Folder of the results.
+        viewer: Show the simulation in a window.
+        second_time: How long the second skill acts, its transition included, s.
+    """
+
+    bundle: Path
+    first: str
+    second: str
+    episodes: int
+    seed: int
+    out: Path
+    viewer: bool = False
+    second_time: float = 10.0
+
+
+@dataclass
+class ComposedEpisode:
+    """One episode.
+
+    Attributes:
+        outcome: How the goal ended, by name, and the skill server's words.
+        message: See `outcome`.
+        success: The interaction was done while the object was kept, as the simulator judges it.
+        object_height: How far the object had risen when it was last seen, m.
+        chunks: Chunks of the second skill.
+        late: Of those, how many were late.
+        stages: Stages that the telemetry told of, in order.
+        owners: Who owned each joint while the second skill acted.
+    """
+
+    outcome: str = ""
+    message: str = ""
+    success: bool = False
+    object_height: float = 0.0
+    chunks: int = 0
+    late: int = 0
+    stages: list[str] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
+
+
+class ComposeClient(DemoClient):
+    """The operator, who also sends Compose goals."""
+
+    def __init__(self, environment: dict[str, str], check: Callable[[], None]) -> None:
+        super().__init__(environment, check)
+        self._compose = ActionClient(self._node, Compose, "compose")
+
+    def ready(self) -> bool:
+        """Whether the skill server is there."""
+        return self._compose.server_is_ready()
+
+    def compose(self, settings: ComposeSettings, watch: Callable[[PolicyTelemetry], None]) -> Any:
+        """Send a goal and wait for its outcome, showing the policy's newest words meanwhile."""
+        goal = Compose.Goal(
+            first=settings.first, second=settings.second, timeout=GOAL_TIME, second_time=settings.second_time
+        )
+        handle = self._ask(self._compose.send_goal_async, goal)
+        result = self._executor.create_task(handle.get_result_async)
+
+        def ended() -> bool:
+            if self.telemetry is not None:
+                watch(self.telemetry)
+            return result.done() and result.result().done()
+
+        self.wait(ended, "the end of the goal", GOAL_TIME + SLACK)
+        return result.result().result().result.outcome
+
+    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        # On the executor's own thread: an answer that comes while another thread still notes the question is lost.
+        task = self._executor.create_task(function, *arguments)
+        self.wait(lambda: task.done() and task.result().done(), "the skill server", START_TIMEOUT)
+        return task.result().result()
+
+
+def resolve(settings: ComposeSettings) -> Bundle:
+    """The bundle, verified for simulation, with the wanted pair.
+
+    Raises:
+        SleightError: It is refused, or has no such pair.
+    """
+    bundle = load_bundle(settings.bundle, simulation=True)
+    check_composition(bundle.manifest.name, bundle.manifest.composition, (settings.first, settings.second))
+    return bundle
+
+
+def run_compose(settings: ComposeSettings, report: Report) -> dict[str, Any]:
+    """Play all episodes.
+
+    Args:
+        settings: What to run.
+        report: Called with a line on what happens and the number of finished episodes.
+
+    Returns:
+        The figures.
+
+    Raises:
+        SleightError: A refused input, or a node that died.
+    """
+    bundle = resolve(settings)
+    episodes: list[ComposedEpisode] = []
+    with contextlib.ExitStack() as stack:
+        graph = stack.enter_context(Processes(settings.out / "logs"))
+        _start(graph, settings, bundle)
+        report(f"starting the graph (domain {graph.domain})", 0)
+        client = stack.enter_context(ComposeClient(graph.environment, graph.check))
+        for what, there in (
+            ("the simulation", lambda: client.sim is not None),
+            ("the hand bridge", lambda: client.status is not None),
+            ("the policy", lambda: client.serves("policy/engage_skill")),
+            ("the skill server", client.ready),
+        ):
+            client.wait(lambda there=there: _alive(graph) and there(), what, START_TIMEOUT)
+        for number in range(settings.episodes):
+            report(f"episode {number + 1}: {settings.first}, then {settings.second}", number)
+            episodes.append(_play(client, settings, number))
+        client.activate_bridge(False)
+    return figures(settings, bundle, episodes)
+
+
+def figures(settings: ComposeSettings, bundle: Bundle, episodes: list[ComposedEpisode]) -> dict[str, Any]:
+    """What the demo writes."""
+    successes = sum(episode.success for episode in episodes)
+    planned, late = (sum(getattr(episode, name) for episode in episodes) for name in ("chunks", "late"))
+    return {
+        "first": settings.first,
+        "second": settings.second,
+        "bundle": bundle.id,
+        "seed": settings.seed,
+        "episodes": len(episodes),
+        "composite_success": successes / len(episodes),
+        "ci95": list(wilson_interval(successes, len(episodes))),
+        "kept": sum(episode.outcome == Outcome.SUCCEEDED.name for episode in episodes),
+        "chunks": planned,
+        "chunks_late": late,
+        "estimates": "the simulator's, not perception's",
+        "per_episode": [asdict(episode) for episode in episodes],
+    }
+
+
+def _start(graph: Processes, settings: ComposeSettings, bundle: Bundle) -> None:
+    hand = bundle.manifest.hand.name
+    sim = {
+        "composition": [settings.first, settings.second],
+        "true_estimates": True,
+        "seed": settings.seed,
+        "viewer": settings.viewer,
+        "episode_steps": int(EPISODE_TIME * RATE),
+    }
+    graph.node("sim_node", "sleight_ros.nodes.sim_node", {"hand": hand, **sim})
+    graph.node("hand_bridge", "sleight_ros.nodes.bridge_node", {"hand": hand, "blend_time": 0.0})
+    policy = {"hand": hand, "bundle": str(settings.bundle), "simulation": True}
+    graph.node("policy_node", "sleight_ros.nodes.policy_node", policy)
+    graph.node(
+        "skill_server", "sleight_ros.nodes.skill_server_node", {"rearm_on_goal": True, "reset_perception": False}
+    )
+
+
+def _alive(graph: Processes) -> bool:
+    for name, process in graph.running.items():
+        if "refused: " in (words := process.last_words(20)):
+            raise SleightError(f"{name} refused to start: {words.split('refused: ', 1)[1].split(' | ')[0]}")
+    return True
+
+
+def _play(client: ComposeClient, settings: ComposeSettings, number: int) -> ComposedEpisode:
+    """One episode: reset, goal, and the simulator's verdict at its end."""
+    episode = ComposedEpisode()
+    client.activate_bridge(False)
+    client.reset("", settings.seed * 100_000 + number)
+    client.activate_bridge(True)
+    time.sleep(0.5)
+
+    def watch(told: PolicyTelemetry) -> None:
+        if told.stage and (not episode.stages or episode.stages[-1] != told.stage):
+            episode.stages.append(told.stage)
+        if told.stage == "second":
+            episode.owners = dict(zip(told.owned, told.owners, strict=True))
+            episode.chunks, episode.late = told.chunks, told.chunks_late
+
+    outcome = client.compose(settings, watch)
+    episode.outcome, episode.message = Outcome(outcome.code).name, outcome.message
+    episode.object_height = outcome.object_height
+    # A goal that never moved the hand starts no episode: there is nothing to judge.
+    if client.sim is not None and client.sim.step > 0:
+        played = client.sim.episode
+        client.wait(lambda: client.finished(played), "the end of the episode", EPISODE_TIME + SLACK)
+        episode.success = bool(client.sim.success)
+    return episode

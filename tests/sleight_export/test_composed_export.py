@@ -1,0 +1,132 @@
+"""Trained parts become one bundle that the board runs: networks untrained, everything else as it will be."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the training extra is not installed")
+pytest.importorskip("diffusers", reason="the training extra is not installed")
+pytest.importorskip("onnx", reason="the training extra is not installed")
+
+from sleight_core.bundle import load_bundle  # noqa: E402
+from sleight_core.compose import Ownership  # noqa: E402
+from sleight_core.compose.features import ResidualFeatures  # noqa: E402
+from sleight_core.errors import BundleError, SleightError  # noqa: E402
+from sleight_description import load_hand  # noqa: E402
+from sleight_export.composed import PairRequest, export_composed  # noqa: E402
+from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, TASKS  # noqa: E402
+from sleight_training.compose.diffusion.config import SKILL_PRESETS, NoiseConfig, SkillRun  # noqa: E402
+from sleight_training.compose.diffusion.policy import DiffusionPolicy  # noqa: E402
+from sleight_training.compose.diffusion.skill import POLICY, write_policy  # noqa: E402
+from sleight_training.compose.residual.policy import ResidualPolicy, ResidualSpec  # noqa: E402
+
+from ..sleight_core.compose.robot import Robot  # noqa: E402
+
+HAND = load_hand("shadow_compose")
+KEPT = ("lf", "th")
+PUSH = {"hand_joints": 22, "wrist_quat": 4, "palm_to_handle": 3, "handle_pos": 3, "mechanism_joints": 1}
+GRASP = {"hand_joints": 22, "wrist_quat": 4, "palm_to_object": 3, "object_to_target": 3}
+
+
+def skill_folder(folder, task, terms):
+    smoke = SKILL_PRESETS["smoke"]
+    torch.manual_seed(0)
+    run = SkillRun(
+        preset="smoke",
+        seed=0,
+        task=TASKS[task].model_copy(update={"episode_steps": 20}),
+        term_names=tuple(terms),
+        observation_size=sum(terms.values()),
+        action_size=28,
+        demonstrations="none",
+        demonstrations_sha256="0" * 64,
+        episodes=1,
+        network=smoke.network,
+        noise=NoiseConfig(prediction="sample", sample_steps=1),
+        learner=smoke.learner,
+    )
+    policy = DiffusionPolicy.of(run)
+    policy.action.spread.fill_(0.05)
+    policy.action.middle[2] = 0.8
+    folder.mkdir(parents=True)
+    write_policy(folder / POLICY, run, policy, {})
+    return folder
+
+
+def residual_file(path, kind, tasks, masks=(KEPT,), **changes):
+    features, own = ResidualFeatures(HAND), Ownership(HAND, KEPT)
+    terms = dict(features.stabiliser_sizes)
+    if kind == "second":
+        terms |= {f"second_{name}": size for name, size in PUSH.items()} | features.second_sizes
+    columns = tuple(int(i) for i in own.columns(kind))
+    spec = ResidualSpec(
+        kind=kind, tasks=tasks, masks=masks, terms=terms, columns=columns, bounds=(0.1,) * 28, hidden=(16, 8), **changes
+    )
+    policy = ResidualPolicy.untrained(spec)
+    torch.manual_seed(1)
+    torch.nn.init.normal_(policy.network[-1].weight)
+    policy.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    skills = {
+        "GraspBall": skill_folder(folder / "ball", "GraspBall", GRASP),
+        "PushButton": skill_folder(folder / "button", "PushButton", PUSH),
+    }
+    first = residual_file(folder / "first.safetensors", "first", ("GraspBall",))
+    second = residual_file(folder / "second.safetensors", "second", ("GraspBall", "PushButton"))
+    return skills, PairRequest("GraspBall", "PushButton", ("th", "lf"), first, second)
+
+
+@pytest.fixture(scope="module")
+def bundle(parts, tmp_path_factory):
+    skills, pair = parts
+    return export_composed(tmp_path_factory.mktemp("bundles") / "shadow_compose", skills, [pair])
+
+
+def test_the_bundle_says_what_was_trained(bundle):
+    composition = bundle.manifest.composition
+    ball, button = composition.skills
+    assert (ball.execute, button.execute, ball.horizon, ball.lead) == (8, 16, 32, 2)
+    assert ball.place == COMPOSITION_PLACE and button.place == (0.0, 0.0, 0.0)
+    assert ball.goal == TASKS["GraspBall"].success.target
+    (pair,) = composition.pairs
+    assert pair.preserved == KEPT and composition.action_ticks == 2
+    assert pair.first_residual.graph == "stabiliser.GraspBall.lf.th"
+    assert bundle.manifest.control.period == pytest.approx(1 / 60)
+    assert pair.transition.target[:3] == pytest.approx([0.0, 0.22, 0.8])
+    with pytest.raises(BundleError, match="privileged"):
+        load_bundle(bundle.path, HAND)
+
+
+def test_the_board_runs_it(bundle):
+    robot = Robot(bundle.path, simulation=True)
+    robot.privileged |= {"object_linvel": np.zeros((1, 3)), "object_angvel": np.zeros((1, 3))}
+    robot.policy.engage("GraspBall", 1)
+    robot.run(6)
+    robot.policy.engage("PushButton", 1)
+    out = robot.run(2 * (3 + 60 + 10) + 6)
+    assert out.stage == "second" and out.late == "" and np.isfinite(out.action).all()
+    assert np.abs(out.residual).max() > 0.0
+
+
+def test_parts_that_do_not_belong_together_are_refused(parts, tmp_path):
+    skills, pair = parts
+    with pytest.raises(SleightError, match="not given"):
+        export_composed(tmp_path / "a", {"GraspBall": skills["GraspBall"]}, [pair])
+    with pytest.raises(SleightError, match="of another task"):
+        export_composed(tmp_path / "a", {"PickCan": skills["GraspBall"]}, [])
+    with pytest.raises(SleightError, match="no skill was given"):
+        export_composed(tmp_path / "a", {}, [])
+    other = residual_file(tmp_path / "r.safetensors", "first", ("PickCan",))
+    wrong = PairRequest("GraspBall", "PushButton", KEPT, other)
+    with pytest.raises(SleightError, match="first residual of GraspBall is something else"):
+        export_composed(tmp_path / "a", skills, [wrong])
+    with pytest.raises(SleightError, match="not trained on the pair's mask"):
+        export_composed(tmp_path / "a", skills, [PairRequest("GraspBall", "PushButton", ("th",), pair.stabiliser)])
+    free = residual_file(tmp_path / "u.safetensors", "second", ("GraspBall", "PushButton"), unmasked=True)
+    with pytest.raises(SleightError, match="without a mask"):
+        export_composed(tmp_path / "a", skills, [PairRequest("GraspBall", "PushButton", KEPT, None, free)])
+    assert not (tmp_path / "a").exists()
