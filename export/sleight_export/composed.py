@@ -178,7 +178,7 @@ def _pair(
 ) -> PairSection:
     table = action.table
     ownership = Ownership(table, request.preserved)
-    residuals: dict[str, ResidualSection] = {}
+    residuals: dict[str, ResidualSection | None] = {"first": None, "second": None}
     roles = {"first": f"stabiliser.{request.first}", "second": f"residual.{request.first}.{request.second}"}
     for which, path in (("first", request.stabiliser), ("second", request.residual)):
         if path is None:
@@ -187,9 +187,7 @@ def _pair(
         role = roles[which] if which == "second" else f"{roles[which]}.{'.'.join(ownership.preserved)}"
         _check_residual(policy, which, request, ownership, path)
         files[role], golden[role] = _residual_graph(policy)
-        residuals[f"{which}_residual"] = ResidualSection(
-            graph=role, observation=residual_terms(table, policy.spec.terms)
-        )
+        residuals[which] = ResidualSection(graph=role, observation=residual_terms(table, policy.spec.terms))
     return PairSection(
         first=request.first,
         second=request.second,
@@ -199,7 +197,8 @@ def _pair(
         transition=TransitionSection(
             hold=HOLD, steps=transition.steps, settle=transition.settle, target=_start_of(action, second)
         ),
-        **residuals,
+        first_residual=residuals["first"],
+        second_residual=residuals["second"],
     )
 
 

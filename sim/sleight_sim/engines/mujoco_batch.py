@@ -39,7 +39,11 @@ class MujocoBatchEngine:
         self._applied = self.batch.bind("qfrc_applied")
         self._sensors = self.batch.bind("sensordata")
         self.layout = layout = WorldLayout.of(first, table)
-        self._object_qpos, self._object_qvel = layout.object_qpos, layout.object_qvel
+        self._wrist_qpos, self._object_qpos, self._object_qvel = (
+            layout.wrist_qpos,
+            layout.object_qpos,
+            layout.object_qvel,
+        )
         self._failed = np.zeros(self.num_envs, dtype=bool)
 
     def reset(self, ids: np.ndarray, initial: InitialState) -> None:

@@ -65,7 +65,8 @@ class MujocoWarpEngine:
         options: Device and buffer sizes.
 
     Raises:
-        SleightError: mujoco_warp is not installed, the device is not there, or the worlds cannot share a model.
+        SleightError: mujoco_warp is not installed, the device is not there, the hand is on an arm, or the worlds cannot
+            share a model.
     """
 
     def __init__(
@@ -77,21 +78,22 @@ class MujocoWarpEngine:
         substeps: int = 3,
         options: WarpOptions | None = None,
     ) -> None:
-        self._mjw = mjw = require_warp()
+        self._mjw, self._wp = mjw, warp = require_warp()
         self.options = options = options or WarpOptions()
-        self.device = _device(options.device)
+        self.device = _device(warp, options.device)
         self.table = table
         self.num_envs = len(variant)
         self.substeps = substeps
+        if table.wrist_mode != "floating":
+            raise SleightError(
+                "mujoco_warp runs hands on a floating wrist", value=table.name, remedy="use --engine mujoco"
+            )
         if worlds.model.na:
             raise SleightError("mujoco_warp runs no actuators with a state here", value=f"na = {worlds.model.na}")
         self._models = [worlds.variants[k] for k in variant]
         # One for all: it only shows a reset world's first sensor values, and all variants have its layout.
         self._scratch = mujoco.MjData(worlds.variants[0])
         self.layout = WorldLayout.of(worlds.model, table)
-        import warp
-
-        self._wp = warp
         with warp.ScopedDevice(self.device):
             self.model = put_worlds(worlds, variant)
             self.data = mjw.make_data(
@@ -226,14 +228,12 @@ class MujocoWarpEngine:
         )
 
 
-def _device(name: str | None) -> Any:
+def _device(warp: Any, name: str | None) -> Any:
     """Warp's device.
 
     Raises:
         SleightError: There is no such device.
     """
-    import warp
-
     try:
         return warp.get_device("cuda:0" if name is None and warp.is_cuda_available() else name or "cpu")
     except Exception as error:  # Warp raises ValueError or RuntimeError by the kind of name.
@@ -254,11 +254,9 @@ def _bytes(wp: Any, owner: Any) -> int:
 
 def _model_bytes(wp: Any, model: Any) -> tuple[int, int]:
     """Bytes of a model's fields that each world has of its own, and of the others."""
-    own = 0
-    for field in dataclasses.fields(model):
-        value = getattr(model, field.name, None)
-        if isinstance(value, wp.array) and value.shape[0] > 1 and getattr(field.type, "shape", (0,))[0] == "*":
-            own += _size(wp, value)
+    shapes = {field.name: getattr(field.type, "shape", ()) for field in dataclasses.fields(model)}
+    values = [getattr(model, name) for name, shape in shapes.items() if shape and shape[0] == "*"]
+    own = sum(_size(wp, value) for value in values if len(value.shape) and value.shape[0] > 1)
     return own, _bytes(wp, model) - own
 
 

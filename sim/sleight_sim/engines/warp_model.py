@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,22 +22,20 @@ _SHARED = {
 }
 
 
-def require_warp() -> Any:
-    """Import mujoco_warp.
+def require_warp() -> tuple[Any, Any]:
+    """Import mujoco_warp and warp.
 
     Raises:
         SleightError: It, or torch, is not installed.
     """
     try:
-        import mujoco_warp
-        import torch  # noqa: F401
-        import warp
+        mujoco_warp, warp, _ = (importlib.import_module(name) for name in ("mujoco_warp", "warp", "torch"))
     except ImportError as error:
         raise SleightError(
             "the engine mujoco_warp is not installed", value=error.name, remedy="pip install 'sleight[gpu]'"
         ) from error
     warp.config.log_level = max(warp.config.log_level, warp.LOG_WARNING)
-    return mujoco_warp
+    return mujoco_warp, warp
 
 
 def put_worlds(worlds: SharedWorlds, variant: Sequence[int]) -> Any:
@@ -52,7 +51,7 @@ def put_worlds(worlds: SharedWorlds, variant: Sequence[int]) -> Any:
     Raises:
         SleightError: Variants differ in something that mujoco_warp keeps once for all worlds.
     """
-    mjw = require_warp()
+    mjw, _ = require_warp()
     rows = np.asarray(variant)
     values = {"geom_dataid": worlds.meshes, **_differing(mjw, worlds)}
     names = {name: len(rows) for name in values}

@@ -6,8 +6,9 @@ from sleight_core.compose import Ownership
 from sleight_core.compose.features import HoldReference, ResidualFeatures
 from sleight_core.compose.ownership import WRIST_SIZE
 from sleight_core.errors import SleightError
-from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation import TERMS, ObservationBuilder, RobotState
 from sleight_core.observation.residual_terms import MEMORY, SeenObject, hold_memory, residual_terms
+from sleight_core.observation.spec import term_specs
 
 from .builders import HAND
 
@@ -101,3 +102,32 @@ def test_where_nobody_knows_the_object_it_rests_at_0():
     there = SeenObject(seen)
     assert there.object_pos.shape == (3, 3) and (there.object_quat[:, 0] == 1.0).all()
     assert there.joint_pos is seen.joint_pos
+
+
+COMPOSED = [
+    name
+    for name, row in TERMS.items()
+    if row.function.__module__.rpartition(".")[2] in ("compose_terms", "residual_terms") and name[-2:] != "_2"
+]
+
+
+def test_every_term_of_composed_skills_has_the_size_it_says():
+    seen = remembering(state())
+    assert {"hand_joints", "handle_pos", "mechanism_joints_1", "nominal", "phase"} <= set(COMPOSED)
+    for name in COMPOSED:
+        builder = ObservationBuilder(HAND, term_specs(HAND, [name]))
+        assert builder.compute(seen).shape == (3, TERMS[name].size(HAND)), name
+
+
+def test_torch_gives_the_same_numbers_as_numpy():
+    torch = pytest.importorskip("torch", reason="the training extra is not installed")
+    seen = remembering(state())
+
+    def moved(value):
+        if isinstance(value, dict):
+            return {name: moved(one) for name, one in value.items()}
+        return None if value is None else torch.as_tensor(value)
+
+    builder = ObservationBuilder(HAND, term_specs(HAND, COMPOSED))
+    other = RobotState(**{name: moved(value) for name, value in seen.__dict__.items()})
+    assert builder.compute(other).numpy() == pytest.approx(builder.compute(seen), abs=1e-6)

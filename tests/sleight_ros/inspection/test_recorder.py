@@ -27,7 +27,7 @@ def test_the_objects_cloud_is_recorded_whole_and_a_cameras_now_and_then():
         executor = SingleThreadedExecutor()
         executor.add_node(talker)
         executor.add_node(recorder)
-        kept = dict.fromkeys(topics, 0)
+        kept: dict[str, int] = dict.fromkeys(topics, 0)
 
         def spin_until(done):
             until = time.monotonic() + PATIENCE
@@ -35,8 +35,9 @@ def test_the_objects_cloud_is_recorded_whole_and_a_cameras_now_and_then():
                 assert time.monotonic() < until, kept
                 executor.spin_once(timeout_sec=0.05)
                 while not recorder.queue.empty():
-                    topic, *_ = recorder.queue.get()
-                    kept[topic.lstrip("/")] += 1
+                    item = recorder.queue.get()
+                    assert item is not None
+                    kept[item[0].lstrip("/")] += 1
 
         spin_until(lambda: all(publisher.get_subscription_count() for publisher in publishers))
         for count in range(1, 21):

@@ -27,11 +27,11 @@ def record(task, steps):
     return tuple(np.stack(part) for part in zip(*sent, strict=True))
 
 
-def differences(table, a: SimState, b: SimState, limits: dict[str, float]) -> list[str]:
+def differences(table, pair: tuple[SimState, SimState], limits: dict[str, float]) -> list[str]:
     """Say where two states are further apart than the limits by field; quaternions as angles (rad)."""
     found = []
     for name, limit in limits.items():
-        x, y = np.asarray(getattr(a, name)), np.asarray(getattr(b, name))
+        x, y = (np.asarray(getattr(state, name)) for state in pair)
         if name.endswith("quat"):
             off = 2.0 * np.arcsin(np.minimum(np.linalg.norm(quat_multiply(quat_conjugate(x), y)[:, 1:], axis=-1), 1.0))
             off = off[:, None]

@@ -24,7 +24,7 @@ def empty(*shape):
 
 def test_the_meta_device_refuses_host_tensors():
     with pytest.raises(RuntimeError, match="device"):
-        empty(3) + torch.zeros(3)
+        torch.add(empty(3), torch.zeros(3))
 
 
 def test_actions_and_limits():
@@ -73,6 +73,33 @@ def test_observations_and_rewards():
         TABLE.posture("power_grasp"),
     )
     assert {(value.device.type, value.shape) for value in rewards.values()} == {("meta", (B,))}
+
+
+def test_terms_of_reorientation():
+    hand = load_hand("leap")
+    joints, motors = len(hand.joint_names), len(hand.actuated_joint_names)
+    spec = ActionSpec.absolute(hand)
+    outputs = spec.joint_outputs(empty(spec.size))
+    assert outputs.device.type == "meta" and outputs.shape == (B, motors)
+    state = RobotState(
+        joint_pos=empty(joints),
+        joint_vel=empty(joints),
+        wrist_pos=empty(3),
+        wrist_quat=empty(4),
+        wrist_linvel=empty(3),
+        wrist_angvel=empty(3),
+        fingertip_wrench=empty(len(hand.fingers), 6),
+        canonical_yaw=empty(),
+        last_action=empty(spec.size),
+        object_pos=empty(3),
+        goal_pos=empty(3),
+        object_quat=empty(4),
+        goal_quat=empty(4),
+        joint_targets=empty(motors),
+        last_output=outputs,
+    )
+    terms = ("joint_angles", "joint_target_error", "palm_object_offset", "object_goal_turn", "last_output")
+    assert ObservationBuilder(hand, term_specs(hand, terms)).compute(state).device.type == "meta"
 
 
 def test_metrics():

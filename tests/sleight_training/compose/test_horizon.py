@@ -22,7 +22,7 @@ class Counting:
 
     def plan(self, history, ids):
         self.calls.append((history.copy(), ids.tolist()))
-        chunk = np.arange(self.horizon) + 100.0 * len(self.calls)
+        chunk = np.arange(self.horizon, dtype=np.float64) + 100.0 * len(self.calls)
         return np.tile(chunk[None, :, None], (len(ids), 1, 28))
 
     def reset(self, ids):
@@ -79,7 +79,7 @@ def test_a_script_in_chunks_succeeds_as_it_does_step_by_step():
 def test_success_is_counted_with_its_interval():
     class Away(Counting):
         def plan(self, history, ids):
-            chunk = 0.0 * super().plan(history, ids)
+            chunk = np.zeros_like(super().plan(history, ids))
             chunk[..., 2] = 1.0  # up in the air
             return chunk
 

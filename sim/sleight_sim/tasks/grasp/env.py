@@ -167,7 +167,7 @@ class GraspTask:
         """Length of the action."""
         return self.action_spec.size
 
-    def reset(self, ids: Array | None = None, *, random_progress: bool = False) -> tuple[Array, Array]:
+    def reset(self, ids: np.ndarray | None = None, *, random_progress: bool = False) -> tuple[Array, Array]:
         """Start new episodes.
 
         Args:
@@ -310,7 +310,7 @@ class GraspTask:
             return self.rng.normal(0.0, size, like.shape)
         return namespace(like).empty_like(like).normal_(0.0, size)
 
-    def _start(self, ids: Array) -> None:
+    def _start(self, ids: np.ndarray) -> None:
         """Draw and apply new starts for environments ids."""
         config, rng, n = self.config, self.rng, len(ids)
         object_quat, rest, minor = np.empty((n, 4)), np.empty(n), np.empty(n)

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import rclpy
 from lifecycle_msgs.msg import Transition
@@ -23,6 +23,8 @@ from sleight_ros.processes import GraphError
 #: A service request may fall into the gap in which client and server have not both discovered each other: ask again, s.
 ASK_AGAIN = 2.0
 SPIN_PAUSE = 0.01
+
+OneClient = TypeVar("OneClient", bound="DemoClient")
 
 
 class DemoClient:
@@ -57,7 +59,7 @@ class DemoClient:
             self._node.create_subscription(kind, topic, self._keeper(name), NEWEST)
         self._thread = threading.Thread(target=self._spin, name="demo client", daemon=True)
 
-    def __enter__(self) -> DemoClient:
+    def __enter__(self: OneClient) -> OneClient:
         self._thread.start()
         return self
 

@@ -101,22 +101,35 @@ class ComposeClient(DemoClient):
         goal = Compose.Goal(
             first=settings.first, second=settings.second, timeout=GOAL_TIME, second_time=settings.second_time
         )
-        handle = self._ask(self._compose.send_goal_async, goal)
-        result = self._executor.create_task(handle.get_result_async)
+        handle = self._later(self._compose.send_goal_async, goal)
+        self.wait(handle, "the skill server", START_TIMEOUT)
+        result = self._later(handle.answer.get_result_async)
 
         def ended() -> bool:
             if self.telemetry is not None:
                 watch(self.telemetry)
-            return result.done() and result.result().done()
+            return result()
 
         self.wait(ended, "the end of the goal", GOAL_TIME + SLACK)
-        return result.result().result().result.outcome
+        return result.answer.result.outcome
 
-    def _ask(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def _later(self, function: Callable[..., Any], *arguments: Any) -> _Answer:
         # On the executor's own thread: an answer that comes while another thread still notes the question is lost.
-        task = self._executor.create_task(function, *arguments)
-        self.wait(lambda: task.done() and task.result().done(), "the skill server", START_TIMEOUT)
-        return task.result().result()
+        return _Answer(self._executor.create_task(function, *arguments))
+
+
+class _Answer:
+    """An answer that comes in two steps: the question is sent, then answered. Called, it says whether it is there."""
+
+    def __init__(self, task: Any) -> None:
+        self._task = task
+
+    def __call__(self) -> bool:
+        return self._task.done() and self._task.result().done()
+
+    @property
+    def answer(self) -> Any:
+        return self._task.result().result()
 
 
 def resolve(settings: ComposeSettings) -> Bundle:

@@ -38,7 +38,7 @@ try:
     from sleight_ros.simulation.dialects.conduct import Conduct
     from sleight_ros.simulation.dialects.driver import Driver, parse_driver
     from sleight_ros.simulation.realtime import EpisodeState, RealtimeWorld
-    from sleight_ros.simulation.world import RobotReading, TabletopWorld
+    from sleight_ros.simulation.world import RobotReading, TabletopWorld, World
 
     MISSING = ""
 except ModuleNotFoundError as error:  # the run-time alone has no simulator
@@ -114,8 +114,13 @@ class SimNode(SleightNode):
         self._estimate_pub = (
             self.publish_on(ObjectEstimate, "object/estimate", STATE) if self.value("true_estimates") else None
         )
-        kind = CompositionWorld if pair else TabletopWorld
-        world = kind(self._table, self._config, self._objects[self._order[0]])
+        world: World[Any]
+        self._mechanism_joints: tuple[str, ...] = ()
+        if pair:
+            world = CompositionWorld(self._table, self._config, self._objects[self._order[0]])
+            self._mechanism_joints = world.joint_names
+        else:
+            world = TabletopWorld(self._table, self._config, self._objects[self._order[0]])
         world.reset(self._rng)
         self._tabletop = world
 
@@ -213,9 +218,9 @@ class SimNode(SleightNode):
         self._driver.publish(stamp, reading, last=False)
         self._wrench_pub.publish(convert.wrenches_msg(self._table.finger_names, reading.wrenches, stamp))
         self._driver.publish(stamp, reading, last=True)
-        if isinstance(self._tabletop, CompositionWorld):
-            joints = self._tabletop.joint_names
-            self._privileged_pub.publish(privileged_msg(episode.privileged, joints, frame=self._frame, stamp=stamp))
+        if episode.privileged:
+            told = privileged_msg(episode.privileged, self._mechanism_joints, frame=self._frame, stamp=stamp)
+            self._privileged_pub.publish(told)
         if self._estimate_pub is not None and episode.step % ESTIMATE_EVERY == 0:
             estimate = ObjectEstimate(position=convert.point_to_msg(episode.object_pos), quality=1.0)
             estimate.header.stamp, estimate.header.frame_id = stamp, self._frame
