@@ -1,13 +1,14 @@
-"""A hand in Isaac Sim, or behind any topics of named joint states: perception, policy, bridge, skill server.
+r"""A simulation in Isaac Sim or Isaac Gym beside a real hand: one follows the other, through the safety filter.
 
-    ros2 launch sleight_bringup isaac_bridge.launch.py bundle:=policies/shadow_base use_sim_time:=true
+    ros2 launch sleight_bringup isaac_bridge.launch.py mode:=shadow simulator:=isaac_gym \
+        profile:=leap hand_driver:=leap_driver port:=/dev/ttyUSB0
 
-Start the simulation first; its action graph publishes what the profile names. `use_sim_time:=true` needs its /clock.
+Then `ros2 service call /bridge/rearm std_srvs/srv/Trigger`. A policy on a hand in Isaac Sim: isaac_policy.launch.py.
 """
 
 from launch import LaunchDescription
-from sleight_ros.graph.launching import graph_description
+from sleight_ros.graph.launching import mirror_description
 
 
 def generate_launch_description() -> LaunchDescription:
-    return graph_description(profile="isaac_shadow", sim="false")
+    return mirror_description(profile="leap", hand_driver="none")

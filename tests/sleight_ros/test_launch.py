@@ -33,7 +33,12 @@ GRAPHS = {
     "grasp_demo": set(),
     "hardware_leap_ur5e": {"arm", "hand_driver", "port"},
     "hardware_shadow": set(),
-    "isaac_bridge": set(),
+    "isaac_policy": set(),
+}
+#: Launch files that start no graph of ours with a policy, and their arguments.
+OTHERS = {
+    "isaac_bridge": {"mode", "simulator", "profile", "namespace", "hand_driver", "port"},
+    "replay": {"bag", "bundle"},
 }
 CONTROL = ["hand_bridge", "policy_node", "perception_node"]
 #: Starting a graph on a shared machine, s.
@@ -83,17 +88,17 @@ def nodes(name, **given):
 
 
 def test_there_is_a_test_of_every_launch_file():
-    assert set(FILES) == {*GRAPHS, "replay"}
+    assert set(FILES) == {*GRAPHS, *OTHERS}
 
 
-@pytest.mark.parametrize("name", [*GRAPHS, "replay"])
+@pytest.mark.parametrize("name", [*GRAPHS, *OTHERS])
 def test_every_argument_is_described_and_finite_ones_have_choices(name):
     found = arguments(name)
-    assert set(found) == ({"bag", "bundle"} if name == "replay" else {*COMMON, *GRAPHS[name]})
-    assert found["bundle"].default_value is None
+    assert set(found) == (OTHERS[name] if name in OTHERS else {*COMMON, *GRAPHS[name]})
+    assert found["mode" if name == "isaac_bridge" else "bundle"].default_value is None
     for argument in found.values():
         assert argument.description.split(" Valid choices")[0].endswith(".")
-        finite = {"sim", "skills", "record", "use_sim_time", "arm", "hand_driver"}
+        finite = {"sim", "skills", "record", "use_sim_time", "arm", "hand_driver", "mode", "simulator"}
         assert bool(argument.choices) == (argument.name in finite)
 
 
@@ -102,7 +107,7 @@ def test_the_simulated_graph_has_four_nodes_and_the_real_one_its_drivers():
     assert list(nodes("grasp_demo", **quiet)) == ["sim_node", *CONTROL]
     assert list(nodes("grasp_demo", **quiet, sim="false")) == CONTROL
     assert list(nodes("hardware_shadow", **quiet)) == CONTROL
-    assert list(nodes("isaac_bridge", **quiet)) == CONTROL
+    assert list(nodes("isaac_policy", **quiet)) == CONTROL
     assert list(nodes("hardware_leap_ur5e", **quiet)) == ["leap_driver", *CONTROL]
     assert list(nodes("hardware_leap_ur5e", **quiet, hand_driver="leap_official")) == ["leap_official", *CONTROL]
     assert list(nodes("hardware_leap_ur5e", **quiet, hand_driver="none")) == CONTROL
@@ -120,6 +125,14 @@ def test_the_arm_chooses_the_profile(arm):
         assert Path(files[0]).name == f"leap_{arm}.yaml"
     own = [Path(p).read_text() for p, is_file in found["leap_driver"]._Node__expanded_parameter_arguments if is_file]
     assert "port: /dev/hand" in own[-1]
+
+
+def test_a_mirror_has_its_mode_for_a_name():
+    found = nodes("isaac_bridge", mode="shadow", simulator="isaac_gym", hand_driver="leap_driver", port="/dev/hand")
+    assert list(found) == ["leap_driver", "isaac_gym", "hand_bridge"]
+    found = nodes("isaac_bridge", mode="monitor", hand_driver="leap_driver", namespace="left")
+    assert list(found) == ["leap_driver", "sim_bridge"]
+    assert found["leap_driver"].expanded_node_namespace == "/left/hand"
 
 
 def test_wrong_arguments_are_refused():
@@ -183,7 +196,7 @@ def test_the_demo_comes_up_and_ends(tmp_path):
 @pytest.mark.serial
 @pytest.mark.parametrize(
     ("name", "hand", "namespace"),
-    [("isaac_bridge", "shadow", ""), ("hardware_shadow", "shadow", ""), ("hardware_leap_ur5e", "leap", "sleight")],
+    [("isaac_policy", "shadow", ""), ("hardware_shadow", "shadow", ""), ("hardware_leap_ur5e", "leap", "sleight")],
 )
 def test_every_graph_can_be_rehearsed(tmp_path, name, hand, namespace):
     pytest.importorskip("mujoco")

@@ -10,9 +10,11 @@ from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
 from sleight_sim.objects.splits import SPLITS
 from sleight_sim.tasks.grasp.config import ProposalReward
+from sleight_sim.tasks.grasp.make import check_engine
 
 from sleight_training.hyper.config import FULL_STATE_TERMS
 from sleight_training.ppo.config import preset
+from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.runner import PpoRunner, Progress
 from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.ppo.vec_env import GraspVecEnv
@@ -32,6 +34,7 @@ def prepare_run(
     proposals: str = NONE,
     full_pose: bool = False,
     full_observation: bool = False,
+    engine: str = "mujoco",
     notice: Notice | None = None,
 ) -> RunConfig:
     """Write a new run's configuration, or read the one to resume.
@@ -47,13 +50,17 @@ def prepare_run(
         proposals: Grasp proposals whose joints r_pose points at, see `find_proposals`.
         full_pose: Pay for the wrist of the proposals as well (the paper's Full Pose, Figure 2).
         full_observation: Let the policy see orientation and velocities of the object (Full Obs).
+        engine: Physics engine, see `make_grasp_task`.
         notice: Told where proposals come from.
 
     Raises:
-        SleightError: The folder holds another run already, or there is nothing to resume.
+        SleightError: The folder holds another run already, there is nothing to resume, or the engine is not installed.
     """
     if resume:
-        return read_run(folder)
+        run = read_run(folder)
+        check_engine(run.engine)
+        return run
+    check_engine(engine)
     if (folder / CONFIG).exists():
         raise SleightError(
             "this folder holds a run already",
@@ -78,6 +85,7 @@ def prepare_run(
             "preset": preset_name,
             "objects": objects,
             "seed": seed,
+            "engine": engine,
             "ppo": ppo,
             "task": task,
             "proposals": record,
@@ -94,20 +102,26 @@ def base_objects(objects: str, num_envs: int) -> list[ObjectSpec]:
     return list({thing.name: thing for thing in resolve_objects(objects, count=count)}.values())
 
 
-def build_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu") -> PpoRunner:
+def build_runner(
+    folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu", here: Ranks | None = None
+) -> PpoRunner:
     """Build environments and learner of a run.
 
     Args:
         folder: The run's folder.
         run: Its configuration.
         session: Iteration it continues from.
-        device: Device of the learner.
+        device: Device of the learner, and of the physics where the engine has a choice.
+        here: This process among those of the training.
     """
-    seed = begin_session(run, session)
+    seed = begin_session(run, session, here)
     things = base_objects(run.objects, run.ppo.num_envs)
-    task = training_task(run.task, run.proposals, run.objects, things, run.ppo.num_envs, seed=seed)
+    options = {"seed": seed, "engine": run.engine, "device": device}
+    if run.engine == "mujoco_warp" and run.proposals is None:
+        options["arrays"] = "torch"
+    task = training_task(run.task, run.proposals, run.objects, things, run.ppo.num_envs, **options)
     env = GraspVecEnv(task, reward_scale=run.ppo.reward_scale, device=device)
-    return PpoRunner(env, run.ppo, folder, device)
+    return PpoRunner(env, run.ppo, folder, device, here=here)
 
 
 def train_base(
@@ -117,6 +131,7 @@ def train_base(
     resume: bool = False,
     report: Callable[[Progress], bool | None] | None = None,
     device: str = "cpu",
+    here: Ranks | None = None,
 ) -> Progress:
     """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
 
@@ -126,11 +141,12 @@ def train_base(
         resume: Continue from the checkpoint; a run killed before its first one starts over.
         report: Called after each iteration; training ends early when it returns True.
         device: Device of the learner.
+        here: This process among those of the training, see `sleight_training.ppo.ranks`.
     """
     return learn_run(
         folder,
         run,
-        lambda session: build_runner(folder, run, session=session, device=device),
+        lambda session: build_runner(folder, run, session=session, device=device, here=here),
         resume=resume,
         report=report,
     )

@@ -33,6 +33,7 @@ class RunConfig(BaseModel):
         preset: Name of the preset it started from.
         objects: Object set it learns on.
         seed: Seed of networks, physics and starts.
+        engine: Physics engine of the training (see `make_grasp_task`).
         ppo: PPO's figures.
         task: The task.
         hyper: What a hyper-policy is besides; None for a base policy.
@@ -48,6 +49,7 @@ class RunConfig(BaseModel):
     preset: str
     objects: str
     seed: int
+    engine: str = "mujoco"
     ppo: PpoConfig
     task: GraspTaskConfig
     hyper: HyperConfig | None = None
@@ -128,7 +130,7 @@ def git_commit() -> str:
 def versions() -> dict[str, str]:
     """Versions of the packages that decide a result, and the machine's cores."""
     found = {"python": platform.python_version(), "cores": str(os.cpu_count())}
-    for name in ("sleight", "mujoco", "torch", "rsl-rl-lib", "numpy", "onnxruntime"):
+    for name in ("sleight", "mujoco", "torch", "rsl-rl-lib", "numpy", "onnxruntime", "mujoco-warp", "warp-lang"):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

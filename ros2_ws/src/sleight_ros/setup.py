@@ -21,6 +21,8 @@ setup(
     entry_points={
         "console_scripts": [
             "hand_bridge = sleight_ros.nodes.bridge_node:main",
+            "isaac_bridge = sleight_ros.nodes.isaac_bridge_node:main",
+            "isaac_gym = sleight_ros.nodes.isaac_gym_node:main",
             "leap_driver = sleight_ros.drivers.leap_driver_node:main",
             "leap_official = sleight_ros.drivers.leap_official_node:main",
             "perception_node = sleight_ros.nodes.perception_node:main",

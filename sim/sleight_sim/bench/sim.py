@@ -10,10 +10,11 @@ import numpy as np
 import typer
 from sleight_core.benchmark import Figure, as_json, print_figures, write_json
 
+from sleight_sim.bench.warp import WarpFigures, measure_warp
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.tasks.grasp.config import ROBUST, GraspTaskConfig
-from sleight_sim.tasks.grasp.make import make_grasp_task
+from sleight_sim.tasks.grasp.make import check_engine, make_grasp_task
 
 app = typer.Typer(help=__doc__, add_completion=False)
 
@@ -75,9 +76,17 @@ def sim(
     steps: Annotated[int, typer.Option(min=1, help="Control steps a round.")] = 12,
     rounds: Annotated[int, typer.Option(min=3, help="Rounds.")] = 9,
     threads: Annotated[int, typer.Option(min=0, help="Physics threads; 0: one a core.")] = 0,
+    engine: Annotated[str, typer.Option(help="Physics engine: mujoco, or mujoco_warp.")] = "mujoco",
+    device: Annotated[
+        str | None, typer.Option(help="Of mujoco_warp, e.g. cuda:0 or cpu (default: the first GPU, or the CPU).")
+    ] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
 ) -> None:
     """Measure how much of a bare physics loop's speed the whole task keeps: observation, reward, limits, resets."""
+    check_engine(engine)
+    if engine == "mujoco_warp":
+        _report_warp(measure_warp(objects, envs, steps, rounds, device), objects, envs, json_out)
+        return
     task, bare = measure(objects, envs, steps, rounds, threads)
     figures = [Figure("grasp task", task, "steps/s", "bare Batch.step, same models and states", bare, 0.85, True, True)]
     print_figures(figures)
@@ -85,3 +94,14 @@ def sim(
     if json_out is not None:
         write_json(json_out, content)
     raise typer.Exit(0 if content["passed"] else 1)
+
+
+def _report_warp(found: WarpFigures, objects: str, envs: int, json_out: Path | None) -> None:
+    """Show speed, and how many environments a memory holds."""
+    figures = [
+        Figure("grasp task", found.task, "steps/s", "its engine alone, same commands", found.engine),
+        Figure("memory an environment", found.per_world / 1e3, "kB", "shared by all", found.shared / 1e3),
+    ]
+    print_figures(figures)
+    if json_out is not None:
+        write_json(json_out, as_json(figures, objects=objects, environments=envs, device=found.device))

@@ -1,4 +1,7 @@
-"""What a task asks of a physics engine; `mujoco.batch`, mujoco_warp and Isaac Gym each implement it."""
+"""What a task asks of a physics engine; `mujoco.batch`, mujoco_warp and Isaac Gym each implement it.
+
+States are numpy arrays, or torch tensors of an engine on a GPU, which takes either.
+"""
 
 from __future__ import annotations
 

@@ -8,9 +8,9 @@ import mujoco
 import numpy as np
 from mujoco.batch import Batch
 from sleight_core.hand import HandTable
-from sleight_core.rotations import quat_rotate
 
 from sleight_sim.engines.base import InitialState, SimState
+from sleight_sim.engines.layout import WorldLayout
 
 
 class MujocoBatchEngine:
@@ -38,17 +38,12 @@ class MujocoBatchEngine:
         self._ctrl = self.batch.bind("ctrl")
         self._applied = self.batch.bind("qfrc_applied")
         self._sensors = self.batch.bind("sensordata")
-        joints = [first.joint(name) for name in table.joint_names]
-        self._joint_qpos = _contiguous([int(joint.qposadr[0]) for joint in joints])
-        self._joint_qvel = _contiguous([int(joint.dofadr[0]) for joint in joints])
-        wrist, thing = first.joint("wrist"), first.joint("object")
-        self._wrist_qpos, self._wrist_qvel = int(wrist.qposadr[0]), int(wrist.dofadr[0])
-        self._object_qpos, self._object_qvel = int(thing.qposadr[0]), int(thing.dofadr[0])
-        self._wrist_ctrl = np.array(
-            [first.actuator(f"wrist_{axis}").id for axis in ("vx", "vy", "vz", "wx", "wy", "wz")]
+        self.layout = layout = WorldLayout.of(first, table)
+        self._wrist_qpos, self._object_qpos, self._object_qvel = (
+            layout.wrist_qpos,
+            layout.object_qpos,
+            layout.object_qvel,
         )
-        self._joint_ctrl = np.array([first.actuator(f"act_{name}").id for name in table.actuated_joint_names])
-        self._wrench_at = int(first.sensor(f"{table.finger_names[0]}_force").adr[0])
         self._failed = np.zeros(self.num_envs, dtype=bool)
 
     def reset(self, ids: np.ndarray, initial: InitialState) -> None:
@@ -56,26 +51,20 @@ class MujocoBatchEngine:
         if len(ids) == 0:
             return
         self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
-        w, o = self._wrist_qpos, self._object_qpos
-        self._qpos[ids, w : w + 3] = initial.wrist_pos
-        self._qpos[ids, w + 3 : w + 7] = initial.wrist_quat
-        self._qpos[ids[:, None], self._joint_qpos_index] = initial.joint_pos
-        self._qpos[ids, o : o + 3] = initial.object_pos
-        self._qpos[ids, o + 3 : o + 7] = initial.object_quat
+        qpos = self._qpos[ids]
+        self.layout.put(qpos, initial)
+        self._qpos[ids] = qpos
         targets = initial.joint_pos[:, self.table.actuated_index]
-        self._ctrl[ids[:, None], self._joint_ctrl[None, :]] = targets
-        self._ctrl[ids[:, None], self._wrist_ctrl[None, :]] = 0.0
+        ctrl = self._ctrl[ids]
+        ctrl[:, self.layout.joint_ctrl] = targets
+        ctrl[:, self.layout.wrist_ctrl] = 0.0
+        self._ctrl[ids] = ctrl
         self.batch.forward(ids)
-
-    @property
-    def _joint_qpos_index(self) -> np.ndarray:
-        index = self._joint_qpos
-        return np.arange(index.start, index.stop)[None, :] if isinstance(index, slice) else index[None, :]
 
     def step(self, joint_targets: np.ndarray, wrist_twist: np.ndarray) -> None:
         """Advance one control period (see `Engine.step`)."""
-        self._ctrl[:, self._joint_ctrl] = joint_targets
-        self._ctrl[:, self._wrist_ctrl] = wrist_twist
+        self._ctrl[:, self.layout.joint_ctrl] = joint_targets
+        self._ctrl[:, self.layout.wrist_ctrl] = wrist_twist
         self.batch.step(nstep=self.substeps)
         np.logical_not(np.isfinite(self._qpos).all(axis=-1), out=self._failed)
 
@@ -93,29 +82,4 @@ class MujocoBatchEngine:
 
     def state(self) -> SimState:
         """Copy the current state (see `Engine.state`)."""
-        w, o = self._wrist_qpos, self._object_qpos
-        wv, ov = self._wrist_qvel, self._object_qvel
-        qpos, qvel, count = self._qpos, self._qvel, len(self.table.fingers)
-        wrench = self._sensors[:, self._wrench_at : self._wrench_at + 6 * count].reshape(self.num_envs, count, 6)
-        wrist_quat = qpos[:, w + 3 : w + 7].copy()
-        object_quat = qpos[:, o + 3 : o + 7].copy()
-        return SimState(
-            joint_pos=qpos[:, self._joint_qpos].copy(),
-            joint_vel=qvel[:, self._joint_qvel].copy(),
-            wrist_pos=qpos[:, w : w + 3].copy(),
-            wrist_quat=wrist_quat,
-            wrist_linvel=qvel[:, wv : wv + 3].copy(),
-            wrist_angvel=quat_rotate(wrist_quat, qvel[:, wv + 3 : wv + 6]),
-            fingertip_wrench=wrench.copy(),
-            object_pos=qpos[:, o : o + 3].copy(),
-            object_quat=object_quat,
-            object_linvel=qvel[:, ov : ov + 3].copy(),
-            object_angvel=quat_rotate(object_quat, qvel[:, ov + 3 : ov + 6]),
-        )
-
-
-def _contiguous(index: list[int]) -> slice | np.ndarray:
-    """A slice where the indices are consecutive (a view instead of a gather)."""
-    if index == list(range(index[0], index[0] + len(index))):
-        return slice(index[0], index[0] + len(index))
-    return np.array(index)
+        return self.layout.read(self._qpos, self._qvel, self._sensors)

@@ -37,8 +37,8 @@ def add_object(
         spec: The model specification that gets the mesh assets.
         body: The body; its inertial is set.
         obj: The object. With several, the meshes of all are added (`{prefix}{piece}` of the first,
-            `{prefix}{piece}_{k}` of the k-th other) and the geoms show the first, for engines
-            that switch `geom_dataid` at run time.
+            `{prefix}{piece}_{k}` of the k-th other, without stand-ins) and the geoms show the first, for engines that
+            give each world its own `geom_dataid`.
         max_pieces: Number of geoms, the same for all models of a batch.
         prefix: Geoms are named `{prefix}{i}`.
         rgba: Colour.
@@ -55,9 +55,8 @@ def add_object(
             raise SleightError(
                 f"'{one.name}' has more pieces than the model", value=f"{len(one.pieces)} > {max_pieces}"
             )
-        for i in range(max_pieces):
-            name = f"{prefix}{i}" if k == 0 else f"{prefix}{i}_{k}"
-            spec.add_mesh(name=name, uservert=_vertices(one, i).ravel())
+        for i in range(max_pieces if k == 0 else len(one.pieces)):
+            spec.add_mesh(name=mesh_name(i, k, prefix), uservert=_vertices(one, i).ravel())
     first = objects[0]
     body.explicitinertial = True
     body.mass = first.mass
@@ -81,6 +80,11 @@ def add_object(
             )
         )
     return geoms
+
+
+def mesh_name(piece: int, k: int = 0, prefix: str = "object_piece_") -> str:
+    """Name of the mesh of a piece of the k-th object (see `add_object`)."""
+    return f"{prefix}{piece}" if k == 0 else f"{prefix}{piece}_{k}"
 
 
 def _vertices(obj: ObjectSpec, i: int) -> NDArray[np.float64]:

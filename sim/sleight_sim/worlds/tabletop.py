@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import mujoco
@@ -51,7 +52,7 @@ class SolverOptions:
 
 def build_model(
     table: HandTable,
-    thing: ObjectSpec,
+    thing: ObjectSpec | Sequence[ObjectSpec],
     options: SolverOptions | None = None,
     *,
     max_pieces: int = MAX_PIECES,
@@ -61,7 +62,8 @@ def build_model(
 
     Args:
         table: A hand with a floating wrist.
-        thing: The object; all objects give models with the same MjData layout.
+        thing: The object; all objects give models with the same MjData layout. With several, the model shows the first
+            and holds the meshes of all (see `add_object`).
         options: Numerical options and the physics variation.
         max_pieces: Mesh geoms of the object; fewer are faster, and models of one batch need the same number.
         visuals: Add a table, a floor, lights and a camera for pictures (no effect on the physics or the layout).
@@ -72,7 +74,8 @@ def build_model(
     options = options or SolverOptions()
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
-    spec.modelname = f"tabletop_{table.name}_{thing.name}"
+    shown = thing if isinstance(thing, ObjectSpec) else thing[0]
+    spec.modelname = f"tabletop_{table.name}_{shown.name}"
     spec.option.timestep = options.timestep
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC if options.elliptic else mujoco.mjtCone.mjCONE_PYRAMIDAL

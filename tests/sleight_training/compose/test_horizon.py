@@ -22,7 +22,7 @@ class Counting:
 
     def plan(self, history, ids):
         self.calls.append((history.copy(), ids.tolist()))
-        chunk = np.arange(self.horizon) + 100.0 * len(self.calls)
+        chunk = np.arange(self.horizon, dtype=np.float64) + 100.0 * len(self.calls)
         return np.tile(chunk[None, :, None], (len(ids), 1, 28))
 
     def reset(self, ids):
@@ -77,12 +77,14 @@ def test_a_script_in_chunks_succeeds_as_it_does_step_by_step():
 
 
 def test_success_is_counted_with_its_interval():
-    class Still(Counting):
+    class Away(Counting):
         def plan(self, history, ids):
-            return np.tile(super().plan(history, ids)[:1] * 0.0, (len(ids), 1, 1))
+            chunk = np.zeros_like(super().plan(history, ids))
+            chunk[..., 2] = 1.0  # up in the air
+            return chunk
 
     seen = []
-    result = evaluate_skill(Still(), "PushButton", 2, 5, num_threads=1, report=seen.append)
+    result = evaluate_skill(Away(), "PushButton", 2, 5, num_threads=1, report=seen.append)
     assert (result.successes, result.episodes, result.rate, result.mean_steps) == (0, 2, 0.0, None)
     assert result.ci95[0] == 0.0 and result.ci95[1] == pytest.approx(0.658, abs=1e-3) and seen == [2]
     assert str(result) == "0 of 2 (0.0 to 65.8 %)"

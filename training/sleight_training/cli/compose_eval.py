@@ -21,7 +21,7 @@ def evaluate(
     method: Annotated[
         list[str] | None,
         typer.Option(
-            help="ours, ours-zs, frozen, decomposed, residual-learning or an ablation; several times for several."
+            help="ours, ours-zs, frozen, decomposed, residual-learning, mask-only, or an ablation; may be repeated."
         ),
     ] = None,
     mask: Annotated[str, typer.Option(help="Preserved fingers that were selected, such as th,rf,lf.")] = "",

@@ -23,7 +23,7 @@ def evaluate(
     ] = "own",
     episodes: Annotated[int, typer.Option(min=1, help="Number of episodes, shared by the objects.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of poses, starts and sensor errors.")] = 1000,
-    engine: Annotated[str, typer.Option(help="Physics engine: mujoco.")] = "mujoco",
+    engine: Annotated[str, typer.Option(help="Physics engine: mujoco, mujoco_warp or isaacgym (GPU).")] = "mujoco",
     perception: Annotated[
         str, typer.Option(help="modelled: a camera's offset, noise, period and delay; exact: the true position.")
     ] = "modelled",

@@ -63,43 +63,61 @@ def base(
         str, typer.Option(help="cpu: 2 cores, about 15 minutes; full: the paper's sizes, for a GPU; smoke: a test.")
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, physics and starts.")] = 0,
+    engine: Annotated[
+        str,
+        typer.Option(help="Physics engine: mujoco (CPU), mujoco_warp or isaacgym (GPU; the learner goes there too)."),
+    ] = "mujoco",
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/base_<object>_<seed>).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
     iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
     envs: Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write the policy bundle here when done.")] = None,
 ) -> None:
-    """Train a geometry-agnostic base policy on one object (ResDex 4.1)."""
+    """Train a geometry-agnostic base policy on one object (ResDex 4.1).
+
+    In several processes, each with its own environments and GPU: torchrun --nproc-per-node N --no-python sleight train
+    base ...
+    """
     name = base_object(objects, k, index, choice)
     use_cores()
     from sleight_training import base as training
+    from sleight_training.ppo.ranks import joined, learner_device, ranks
+    from sleight_training.run import read_run
 
-    console = Console(stderr=True)
+    here = ranks()
+    console = Console(stderr=True, quiet=not here.first)
     label = name.replace(":", "_").replace("/", "_") if k is None else f"k{k}_{index}"
     folder = out or Path("runs") / f"base_{label}_{seed}"
-    run = training.prepare_run(
-        folder,
-        objects=name,
-        preset_name=preset,
-        seed=seed,
-        iterations=iterations,
-        num_envs=envs,
-        resume=resume,
-        proposals=proposals,
-        full_pose=full_pose,
-        full_observation=full_observation,
-        notice=notice_on(console),
-    )
-    with TrainingBar(console, f"base policy on {run.objects}", run.ppo.iterations) as bar:
+    device = learner_device(read_run(folder).engine if resume else engine, here)
+    with joined(here, device):
+        run = here.once(
+            lambda: training.prepare_run(
+                folder,
+                objects=name,
+                preset_name=preset,
+                seed=seed,
+                iterations=iterations,
+                num_envs=envs,
+                resume=resume,
+                proposals=proposals,
+                full_pose=full_pose,
+                full_observation=full_observation,
+                engine=engine,
+                notice=notice_on(console),
+            )
+        )
+        with TrainingBar(console, f"base policy on {run.objects}", run.ppo.iterations) as bar:
 
-        def report(p: training.Progress) -> None:
-            bar.show(p.iteration, progress_text(p), p.seconds)
+            def report(p: training.Progress) -> None:
+                bar.show(p.iteration, progress_text(p), p.seconds)
 
-        try:
-            progress = training.train_base(folder, run, resume=resume, report=report)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; continue with: sleight train base --out {folder} --resume")
-            raise
+            try:
+                progress = training.train_base(folder, run, resume=resume, report=report, device=device, here=here)
+            except KeyboardInterrupt:
+                console.print(f"interrupted; continue with: sleight train base --out {folder} --resume")
+                raise
+    if not here.first:
+        return
     console.print(
         f"{progress.steps:,} steps in {progress.seconds / 60:.1f} min; held {progress.held:.1%} of the last episodes "
         f"(with exploration noise). Page: {folder / 'index.html'}"

@@ -27,7 +27,7 @@ from sleight_sim.tasks.grasp.config import (
     ProposalReward,
 )
 from sleight_sim.tasks.grasp.env import GraspTask
-from sleight_sim.tasks.grasp.make import make_grasp_task
+from sleight_sim.tasks.grasp.make import check_engine, make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 from sleight_training.codes.encoder import bundle_encode
@@ -135,12 +135,13 @@ def evaluate(
         mesh_scale: Metres per unit, for mesh files.
         perception: "modelled" (a camera's offset, noise, period and delay) or "exact".
         physics: "nominal", or "varied" as in training.
-        engine: "mujoco".
+        engine: Physics engine, see `make_grasp_task`.
         proposals: Grasp proposals from which the grasps' distance D is measured, see `find_proposals`.
         advance: Called with the number of finished episodes.
     """
     if episodes < 1:
         raise SleightError("the number of episodes must be at least 1", value=episodes)
+    check_engine(engine)
     table = load_hand(hand_of(bundle_path))
     bundle = load_bundle(bundle_path, table, simulation=True)
     config = evaluation_config(bundle, perception=perception, physics=physics)

@@ -8,7 +8,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from rsl_rl.algorithms import PPO
 from sleight_core.errors import SleightError
 
 from sleight_training.ppo.config import PpoConfig
+from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.vec_env import CountingVecEnv
 
 #: The averaged actor in a checkpoint.
@@ -31,9 +32,10 @@ class Progress:
 
     Attributes:
         iteration: Finished iterations.
-        steps: Environment steps so far.
+        steps: Environment steps so far, of all processes.
         seconds: Learning time so far, over all sessions of the run.
-        held, ever: Success over the last episodes (exploration noise included); nan before any ended.
+        held, ever: Success over the last episodes (exploration noise included); nan before any ended. Like `reward`, it
+            is that of the first process' environments.
         reward: Mean reward a step in the last iteration.
         speed: Environment steps a second in the last iteration, learning included.
         std: Mean standard deviation of the actions.
@@ -59,6 +61,7 @@ class PpoRunner:
         device: Device of the learner.
         settings: Configuration of rsl-rl; default: that of `config`.
         frozen: Further state dictionaries that belong into a checkpoint, such as those of networks that do not learn.
+        here: This process among those of the training; only the first writes files.
     """
 
     def __init__(
@@ -70,16 +73,19 @@ class PpoRunner:
         *,
         settings: dict[str, Any] | None = None,
         frozen: dict[str, dict[str, torch.Tensor]] | None = None,
+        here: Ranks | None = None,
     ) -> None:
         self.env = env
         self.config = config
         self.folder = folder
         self.progress = Progress()
+        self.device = device
+        self.here = here or Ranks()
         self._frozen = frozen or {}
         self._average: dict[str, torch.Tensor] = {}
         self._window: deque[tuple[int, int, int]] = deque(maxlen=40)
         with contextlib.redirect_stdout(io.StringIO()):  # rsl-rl prints its models
-            settings = settings or config.rsl_rl()
+            settings = {**(settings or config.rsl_rl()), "multi_gpu": self.here.rsl_rl()}
             self.algorithm = PPO.construct_algorithm(env.get_observations(), env, settings, device)
         policy = self.algorithm.get_policy().named_parameters()
         self._first_std = {name: value.detach().clone() for name, value in policy if name.endswith("log_std_param")}
@@ -90,7 +96,9 @@ class PpoRunner:
         return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
-        """Write the checkpoint (atomic: a kill leaves the old one or the new one)."""
+        """Write the checkpoint, in the first process (atomic: a kill leaves the old one or the new one)."""
+        if not self.here.first:
+            return
         data = {**self.algorithm.save(), **self._frozen, "progress": asdict(self.progress)}
         if self._average:
             data[AVERAGE] = self._average
@@ -119,28 +127,51 @@ class PpoRunner:
         Args:
             report: Called after each iteration; learning ends early when it returns True.
         """
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.folder.mkdir(parents=True, exist_ok=True)
-        writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.progress.iteration)
         self.algorithm.train_mode()
         try:
-            with open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as log:
+            with self._logs() as write:
+                self._agree()
                 while self.progress.iteration < self.config.iterations:
                     losses, terms = self._iterate()
-                    row = {**asdict(self.progress), "losses": losses, "rewards": terms}
-                    log.write(json.dumps(row, default=float) + "\n")
-                    log.flush()
-                    self._write_scalars(writer, losses, terms)
+                    self._agree()
+                    write(losses, terms)
                     if self.progress.iteration % self.config.save_every == 0:
                         self.save()
-                    if report and report(self.progress):
+                    if self.here.any(bool(report and report(self.progress)), self.device):
                         break
         finally:
             if self.progress.iteration:
                 self.save()
-            writer.close()
         return self.progress
+
+    @contextlib.contextmanager
+    def _logs(self) -> Iterator[Callable[[dict[str, float], dict[str, float]], None]]:
+        """Open `metrics.jsonl` and TensorBoard's events; give what writes an iteration's losses and reward terms."""
+        if not self.here.first:
+            yield lambda losses, terms: None
+            return
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        writer = SummaryWriter(str(self.folder / "tensorboard"), purge_step=self.progress.iteration)
+        with contextlib.closing(writer), open(self.folder / "metrics.jsonl", "a", encoding="utf-8") as log:
+
+            def write(losses: dict[str, float], terms: dict[str, float]) -> None:
+                row = {**asdict(self.progress), "losses": losses, "rewards": terms}
+                log.write(json.dumps(row, default=float) + "\n")
+                log.flush()
+                self._write_scalars(writer, losses, terms)
+
+            yield write
+
+    def _agree(self) -> None:
+        """Give all processes the first one's networks.
+
+        Averaged gradients keep the weights equal; the statistics that normalise observations are each process' own in
+        rsl-rl, and policies that see the same state differently would not be one policy.
+        """
+        if self.here.count > 1:
+            self.algorithm.broadcast_parameters()
 
     def _iterate(self) -> tuple[dict[str, float], dict[str, float]]:
         """Collect one rollout and learn from it."""
@@ -202,7 +233,7 @@ class PpoRunner:
         if count:
             p.held = sum(row[1] for row in self._window) / count
             p.ever = sum(row[2] for row in self._window) / count
-        new = self.config.num_steps * self.env.num_envs
+        new = self.config.num_steps * self.env.num_envs * self.here.count
         p.iteration += 1
         p.steps += new
         p.seconds += seconds

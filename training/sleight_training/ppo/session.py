@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from sleight_training.ppo.config import PpoConfig
+from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
 from sleight_training.report import write_run_page
 
@@ -30,17 +31,20 @@ class PpoRun(Protocol):
         ...
 
 
-def begin_session(run: PpoRun, session: int) -> int:
+def begin_session(run: PpoRun, session: int, here: Ranks | None = None) -> int:
     """Set torch up and return the seed of the environments.
 
     Args:
         run: Its configuration.
         session: Iteration it continues from; starts and noise are drawn anew, so that a resumed run does not repeat.
+        here: This process; others draw other starts and noise.
     """
+    rank = here.rank if here else 0
     # Adam's moments of unused inputs decay into denormal numbers, which are 10 times slower on a CPU.
     torch.set_flush_denormal(True)
-    torch.manual_seed(run.seed + 1_000_003 * session)
-    return int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
+    torch.manual_seed(run.seed + 1_000_003 * session + 7_919 * rank)
+    drawn = (run.seed, session, rank) if rank else (run.seed, session)
+    return int(np.random.SeedSequence(drawn).generate_state(1)[0])
 
 
 def learn_run(
@@ -69,12 +73,12 @@ def learn_run(
         runner.resume()
 
     def every(progress: Progress) -> bool | None:
-        if progress.iteration % run.ppo.save_every == 0:
+        if runner.here.first and progress.iteration % run.ppo.save_every == 0:
             write_page(folder)
         return report(progress) if report else None
 
     try:
         return runner.learn(every)
     finally:
-        if runner.progress.iteration:
+        if runner.here.first and runner.progress.iteration:
             write_page(folder)

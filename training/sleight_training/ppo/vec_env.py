@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ class CountingVecEnv(VecEnv, ABC):
 
 
 class GraspVecEnv(CountingVecEnv):
-    """Adapts `GraspTask` (numpy) to rsl-rl (torch).
+    """Adapts `GraspTask` to rsl-rl; a task that is on a GPU stays there.
 
     Observation groups: "policy" (what the robot will have) and "critic" (privileged, for the value function only).
 
@@ -58,6 +58,7 @@ class GraspVecEnv(CountingVecEnv):
         self.device = device
         self.reward_scale = reward_scale
         self.ended: list[Ended] = []
+        self._on_host = isinstance(task.like, np.ndarray)
         obs, critic = task.reset(random_progress=True)
         # The first episodes start late on purpose: their results say nothing about the policy.
         self._whole = np.zeros(self.num_envs, dtype=bool)
@@ -74,7 +75,12 @@ class GraspVecEnv(CountingVecEnv):
 
     def step(self, actions: torch.Tensor) -> tuple[TensorDict, torch.Tensor, torch.Tensor, dict]:
         """Advance one control step (see rsl-rl's VecEnv)."""
-        result = self.task.step(actions.cpu().numpy())
+        if self._on_host:
+            result = self.task.step(actions.cpu().numpy())
+        else:
+            # The task changes its arrays in place, which those of inference mode forbid elsewhere.
+            with torch.inference_mode(False), torch.no_grad():
+                result = self.task.step(actions.clone())
         if result.ended is not None:
             whole = self._whole[result.ended.ids] & result.ended.counted
             self._whole[result.ended.ids] = True
@@ -88,6 +94,6 @@ class GraspVecEnv(CountingVecEnv):
             extras["time_outs"] = done.float()
         return self._obs, reward, done.long(), extras
 
-    def _pack(self, obs: np.ndarray, critic: np.ndarray) -> TensorDict:
-        groups = {"policy": torch.from_numpy(obs), "critic": torch.from_numpy(critic)}
+    def _pack(self, obs: Any, critic: Any) -> TensorDict:
+        groups = {"policy": torch.as_tensor(obs), "critic": torch.as_tensor(critic)}
         return TensorDict(groups, batch_size=[self.num_envs]).to(self.device)

@@ -1,4 +1,4 @@
-"""Which functions belong to an array."""
+"""Which functions belong to an array, and arrays beside it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,32 @@ def namespace(*arrays: Any) -> Any:
     if all(type(array) is np.ndarray for array in arrays):
         return numpy_namespace
     return array_namespace(*arrays)
+
+
+def constant(values: Any, like: Any) -> Any:
+    """Values as an array of like's kind, floating type and device."""
+    if type(like) is np.ndarray:
+        return np.asarray(values, dtype=like.dtype)
+    # Copied: torch warns of arrays that may not be written.
+    values = np.array(values) if isinstance(values, (np.ndarray, list, tuple)) else values
+    return namespace(like).asarray(values, dtype=like.dtype, device=like.device)
+
+
+def integers(values: np.ndarray, like: Any) -> Any:
+    """Whole numbers or truth values, such as indices, on like's device as an array of like's kind."""
+    return values if type(like) is np.ndarray else namespace(like).asarray(np.array(values), device=like.device)
+
+
+def zeros(shape: tuple[int, ...], like: Any) -> Any:
+    """Zeros of like's kind, type and device."""
+    if type(like) is np.ndarray:
+        return np.zeros(shape, dtype=like.dtype)
+    return namespace(like).zeros(shape, dtype=like.dtype, device=like.device)
+
+
+def host(values: Any) -> np.ndarray:
+    """Return an array as numpy's; copied from a GPU."""
+    return values if type(values) is np.ndarray else np.asarray(values.cpu() if hasattr(values, "cpu") else values)
 
 
 class Constants:

@@ -1,12 +1,17 @@
-"""The vectorised grasp task over any engine: timing, resets, observation, reward and counting, all in numpy."""
+"""The vectorised grasp task over any engine: timing, resets, observation, reward and counting.
+
+What happens in every step is computed where the engine's states are: numpy on the host, or torch on a GPU. Starts of
+episodes are drawn on the host, few at a time.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from sleight_core.action import ActionSpec, Command
+from sleight_core.arrays import constant, host, integers, namespace, zeros
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
 from sleight_core.observation.spec import term_specs
@@ -23,7 +28,7 @@ from sleight_sim.tasks.grasp.rewards import RewardInputs, base_reward
 from sleight_sim.tasks.grasp.start import aligned_yaw, pose_minor_axes, pose_probabilities
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-Array = np.ndarray
+Array = Any
 
 ALL = slice(None)
 #: Control steps between two changes of the force that pulls at a lifted object; the height (m) that counts as lifted.
@@ -36,7 +41,7 @@ PALM_DOWN = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 
 @dataclass
 class EpisodeResult:
-    """Episodes that ended in a step.
+    """Episodes that ended in a step, on the host.
 
     Attributes:
         ids: (n,) environments.
@@ -58,7 +63,7 @@ class EpisodeResult:
 
 @dataclass
 class StepResult:
-    """What one control step gave.
+    """What one control step gave, in the engine's kind of arrays.
 
     Attributes:
         obs: (B, O) float32 actor observations (of the new episode where one ended).
@@ -120,24 +125,26 @@ class GraspTask:
         )
         self.joint_limits = JointLimits.from_table(self.table)
         self.wrist_limits = WristLimits.from_table(self.table)
-        self.metrics = GraspMetrics(b, config.success_radius, config.hold_steps)
-        self.perceived = PerceivedPosition(config.perception, b, self.rng)
-        self.goal = np.tile(np.asarray(config.goal), (b, 1))
-        self.step_count = np.zeros(b, dtype=int)
-        self.yaw = np.zeros(b)
-        self.rest_height = np.zeros(b)
-        self.sent_targets = np.zeros((b, len(self.table.actuated_joint_names)))
-        self.sent_twist = np.zeros((b, 6))
-        self.last_action = np.zeros((b, self.action_spec.size))
+        #: An array of the engine's kind, type and device, for making others.
+        self.like = like = engine.state().object_pos
+        self.metrics = GraspMetrics(b, config.success_radius, config.hold_steps, like)
+        self.perceived = PerceivedPosition(config.perception, b, self.rng, like)
+        self.goal = constant(np.tile(np.asarray(config.goal), (b, 1)), like)
+        self.step_count = integers(np.zeros(b, dtype=int), like)
+        self.yaw = zeros((b,), like)
+        self.rest_height = zeros((b,), like)
+        self.sent_targets = zeros((b, len(self.table.actuated_joint_names)), like)
+        self.sent_twist = zeros((b, 6), like)
+        self.last_action = zeros((b, self.action_spec.size), like)
         #: What else is known of each environment's object, (B, ...) by name: privileged, and the same in all episodes.
         self.known: dict[str, Array] = {}
         #: What cameras would see of the objects; None where no observation asks for it.
         self.clouds: CloudSource | None = None
         #: Environments whose episode started as on the robot, and so counts for success.
         self.counted = np.ones(b, dtype=bool)
-        self._delayed = np.zeros(b, dtype=bool)
+        self._delayed = integers(np.zeros(b, dtype=bool), like)
         self._palm_to_grasp = quat_rotate(PALM_DOWN, self.observation.kinematics.grasp_offset)
-        self._pending = np.zeros((b, self.action_spec.size))
+        self._pending = zeros((b, self.action_spec.size), like)
         distinct = {id(thing): thing for thing in objects}
         axes = {key: pose_minor_axes(thing) for key, thing in distinct.items()}
         chances = {key: pose_probabilities(thing, config.poses) for key, thing in distinct.items()}
@@ -160,7 +167,7 @@ class GraspTask:
         """Length of the action."""
         return self.action_spec.size
 
-    def reset(self, ids: Array | None = None, *, random_progress: bool = False) -> tuple[Array, Array]:
+    def reset(self, ids: np.ndarray | None = None, *, random_progress: bool = False) -> tuple[Array, Array]:
         """Start new episodes.
 
         Args:
@@ -173,7 +180,8 @@ class GraspTask:
         ids = np.arange(self.num_envs) if ids is None else ids
         self._start(ids)
         if random_progress:
-            self.step_count[ids] = self.rng.integers(0, self.config.episode_steps, len(ids))
+            ages = self.rng.integers(0, self.config.episode_steps, len(ids))
+            self.step_count[integers(ids, self.like)] = integers(ages, self.like)
         self.sim = self.engine.state()
         if self.clouds is not None:
             self.clouds.reset(ids, self.sim)
@@ -186,17 +194,18 @@ class GraspTask:
             action: (B, A) policy outputs; clipped to [-1, 1].
         """
         config = self.config
-        raw = np.asarray(action, dtype=np.float64)
-        wanted = np.clip(raw, -1.0, 1.0)
-        excess = np.square(raw - wanted).mean(axis=-1)
-        wanted, self._pending = np.where(self._delayed[:, None], self._pending, wanted), wanted
+        raw = constant(action, self.like)
+        xp = namespace(raw)
+        wanted = xp.clip(raw, -1.0, 1.0)
+        excess = xp.square(raw - wanted).mean(axis=-1)
+        wanted, self._pending = xp.where(self._delayed[:, None], self._pending, wanted), wanted
         command = self.action_spec.decode(wanted, self.yaw, self.sent_targets)
         targets = limit_joint_targets(
             command.joint_targets, self.sent_targets, self.joint_limits, config.control_period
         )
         twist = limit_twist(command.wrist_twist, self.sent_twist, self.wrist_limits, config.control_period)
         executed = self.action_spec.encode(Command(targets, twist), self.yaw, self.sent_targets)
-        change = np.square(executed - self.last_action).mean(axis=-1)
+        change = xp.square(executed - self.last_action).mean(axis=-1)
         self.sent_targets, self.sent_twist, self.last_action = targets, twist, executed
         if config.randomisation.push:
             self._pull()
@@ -209,7 +218,7 @@ class GraspTask:
 
         state = self._robot_state(perceived)
         frame = self.observation.frame(state)
-        goal_distance = np.linalg.norm(sim.object_pos - self.goal, axis=-1)
+        goal_distance = xp.linalg.vector_norm(sim.object_pos - self.goal, axis=-1)
         self.metrics.update(goal_distance, sim.object_pos[:, 2] - TABLE_HEIGHT)
         terms = base_reward(
             RewardInputs(
@@ -226,25 +235,27 @@ class GraspTask:
             config.reward,
             self._posture,
         )
-        reward = sum(terms.values(), np.zeros(self.num_envs))
+        reward = sum(terms.values(), zeros((self.num_envs,), self.like))
         failed = self.engine.failed()
         done = (self.step_count >= config.episode_steps) | failed
         ended = None
         obs, critic = self.observation.compute(state, frame), self.critic_observation.compute(state, frame)
-        if done.any():
-            ids = np.flatnonzero(done)
+        ids = np.flatnonzero(host(done))
+        if len(ids):
+            where = integers(ids, self.like)
             counted = self.counted[ids].copy()
-            reward = np.where(failed, 0.0, reward)
+            reward = xp.where(failed, xp.zeros_like(reward), reward)
+            held = self.metrics.held[where] & ~failed[where]
             ended = EpisodeResult(
-                ids, self.metrics.held[ids] & ~failed[ids], self.metrics.ever[ids], self.metrics.highest[ids], counted
+                ids, host(held), host(self.metrics.ever[where]), host(self.metrics.highest[where]), counted
             )
             self._start(ids)
             self.sim = self.engine.state()
             if self.clouds is not None:
                 self.clouds.reset(ids, self.sim)
-            obs[ids], critic[ids] = self._observe(self.perceived.current, ids)
-        means = {name: float(value.mean()) for name, value in terms.items()}
-        return StepResult(obs, critic, reward.astype(np.float32), done, means, ended)
+            obs[where], critic[where] = self._observe(self.perceived.current, where)
+        means = host(xp.stack([value.mean() for value in terms.values()])).tolist()
+        return StepResult(obs, critic, xp.astype(reward, xp.float32), done, dict(zip(terms, means, strict=True)), ended)
 
     def _pull(self) -> None:
         """Pull at the lifted objects, so that only a firm grasp lasts."""
@@ -255,7 +266,7 @@ class GraspTask:
             self._push = direction * size[:, None]
         self._age += 1
         lifted = self.sim.object_pos[:, 2] > self.rest_height + PUSH_HEIGHT
-        self.engine.apply_force(np.where(lifted[:, None], self._push, 0.0))
+        self.engine.apply_force(lifted[:, None] * constant(self._push, self.like))
 
     def _observe(self, perceived: Array, ids: Array | slice = ALL) -> tuple[Array, Array]:
         state = self._robot_state(perceived, ids)
@@ -266,9 +277,9 @@ class GraspTask:
         sim, noise = self.sim, self.config.randomisation
         joint_pos, wrench = sim.joint_pos[ids], sim.fingertip_wrench[ids]
         if noise.joint_noise:
-            joint_pos = joint_pos + self.rng.normal(0.0, noise.joint_noise, joint_pos.shape)
+            joint_pos = joint_pos + self._noise(noise.joint_noise, joint_pos)
         if noise.wrench_noise:
-            wrench = wrench + self.rng.normal(0.0, noise.wrench_noise, wrench.shape)
+            wrench = wrench + self._noise(noise.wrench_noise, wrench)
         left = (self.config.episode_steps - self.step_count[ids]) * self.config.control_period
         return RobotState(
             joint_pos=joint_pos,
@@ -284,7 +295,7 @@ class GraspTask:
             goal_pos=self.goal[ids],
             object_cloud=None if self.clouds is None else self.clouds.current[ids],
             privileged={
-                **{name: value[ids] for name, value in self.known.items()},
+                **{name: constant(value, self.like)[ids] for name, value in self.known.items()},
                 "object_pos": sim.object_pos[ids],
                 "object_quat": sim.object_quat[ids],
                 "object_linvel": sim.object_linvel[ids],
@@ -293,7 +304,13 @@ class GraspTask:
             },
         )
 
-    def _start(self, ids: Array) -> None:
+    def _noise(self, size: float, like: Array) -> Array:
+        """Normal noise for an array in every step: on a GPU drawn there, from torch's generator."""
+        if isinstance(like, np.ndarray):
+            return self.rng.normal(0.0, size, like.shape)
+        return namespace(like).empty_like(like).normal_(0.0, size)
+
+    def _start(self, ids: np.ndarray) -> None:
         """Draw and apply new starts for environments ids."""
         config, rng, n = self.config, self.rng, len(ids)
         object_quat, rest, minor = np.empty((n, 4)), np.empty(n), np.empty(n)
@@ -326,16 +343,16 @@ class GraspTask:
         wrist_quat = quat_multiply(yaw_quat(yaw), np.tile(PALM_DOWN, (n, 1)))
         self.engine.reset(ids, InitialState(joint_pos, wrist_pos, wrist_quat, object_pos, object_quat))
 
-        self.yaw[ids] = yaw
-        self.rest_height[ids] = TABLE_HEIGHT + rest
-        self.step_count[ids] = 0
-        self.sent_targets[ids] = self.joint_limits.clip(joint_pos[:, self.table.actuated_index])
-        self.sent_twist[ids] = 0.0
-        self.last_action[ids] = self.action_spec.encode(
-            Command(self.sent_targets[ids], self.sent_twist[ids]), yaw, self.sent_targets[ids]
-        )
-        self._pending[ids] = self.last_action[ids]
+        targets = self.joint_limits.clip(joint_pos[:, self.table.actuated_index])
+        sent = self.action_spec.encode(Command(targets, np.zeros((n, 6))), yaw, targets)
+        like, where = self.like, integers(ids, self.like)
+        self.yaw[where] = constant(yaw, like)
+        self.rest_height[where] = constant(TABLE_HEIGHT + rest, like)
+        self.step_count[where] = 0
+        self.sent_targets[where] = constant(targets, like)
+        self.sent_twist[where] = 0.0
+        self.last_action[where] = self._pending[where] = constant(sent, like)
         self.counted[ids] = ~near
-        self._delayed[ids] = rng.random(n) < 0.5 * config.randomisation.action_delay
-        self.metrics.reset(ids)
+        self._delayed[where] = integers(rng.random(n) < 0.5 * config.randomisation.action_delay, like)
+        self.metrics.reset(where)
         self.perceived.reset(ids, object_pos)

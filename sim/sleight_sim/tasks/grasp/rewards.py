@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from sleight_core.arrays import constant, namespace
 from sleight_core.errors import SleightError
 from sleight_core.rotations import quat_conjugate, quat_multiply, quat_rotate
 
 from sleight_sim.tasks.grasp.config import ProposalReward, RewardConfig
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-Array = np.ndarray
+Array = Any
 
 
 @dataclass
@@ -59,7 +61,7 @@ class RewardInputs:
 
 
 def base_reward(x: RewardInputs, config: RewardConfig, grasp_posture: Array) -> dict[str, Array]:
-    """Compute the terms of the base policy's reward; the reward is their sum.
+    """Compute the terms of the base policy's reward, numpy or torch; the reward is their sum.
 
     The first five are the paper's r_pose, r_reach, r_lift, r_move and r_bonus (A.2, with the code's clamps on the reach
     distances, resdex_facts 4); the others are ours.
@@ -75,16 +77,18 @@ def base_reward(x: RewardInputs, config: RewardConfig, grasp_posture: Array) -> 
     Raises:
         SleightError: The reward needs grasp proposals, and the task gives none.
     """
+    xp = namespace(x.object_pos)
     hand = _norm(x.object_pos - x.grasp_center)
     to_fingers = _norm(x.object_pos[:, None, :] - x.finger_points)
     finger_sum = to_fingers.sum(axis=-1)
-    pose = np.abs(x.joint_pos - grasp_posture).sum(axis=-1)
+    pose = xp.abs(x.joint_pos - constant(grasp_posture, x.joint_pos)).sum(axis=-1)
     goal = _norm(x.object_pos - x.goal_pos)
     enclosed = (finger_sum <= config.max_finger_sum) & (hand <= config.max_hand)
-    gained = np.clip(x.object_pos[:, 2] - x.rest_height, 0.0, np.maximum(x.goal_pos[:, 2] - x.rest_height, 0.0))
+    to_gain = xp.clip(x.goal_pos[:, 2] - x.rest_height, 0.0, None)
+    gained = xp.minimum(xp.clip(x.object_pos[:, 2] - x.rest_height, 0.0, None), to_gain)
     terms = {
         "pose": -config.pose * pose,
-        "reach": -config.reach_hand * np.minimum(hand, 0.5) - config.reach_fingers * np.minimum(finger_sum, 3.0),
+        "reach": -config.reach_hand * xp.clip(hand, None, 0.5) - config.reach_fingers * xp.clip(finger_sum, None, 3.0),
         "lift": enclosed * (config.lift + config.lift_force * x.vertical_command),
         "move": (enclosed & (pose <= config.max_pose)) * (config.move - 2.0 * goal * (config.move > 0)),
         "bonus": config.bonus * (goal <= 0.05) / (1.0 + 10.0 * goal),
@@ -98,13 +102,13 @@ def base_reward(x: RewardInputs, config: RewardConfig, grasp_posture: Array) -> 
         terms |= _proposal_terms(x, config, config.proposal, x.proposal, enclosed, goal)
     if config.height:
         beside = _norm((x.object_pos - x.goal_pos)[:, :2])
-        terms["height"] = config.height * gained * np.exp(-beside / config.height_reach)
+        terms["height"] = config.height * gained * xp.exp(-beside / config.height_reach)
     if config.enclose:
         terms["enclose"] = config.enclose * (to_fingers <= config.enclose_radius).sum(axis=-1)
     if config.settle:
-        terms["settle"] = config.settle * np.exp(-goal / config.settle_reach)
+        terms["settle"] = config.settle * xp.exp(-goal / config.settle_reach)
     if config.overshoot:
-        terms["overshoot"] = -config.overshoot * np.maximum(x.object_pos[:, 2] - x.goal_pos[:, 2], 0.0)
+        terms["overshoot"] = -config.overshoot * xp.clip(x.object_pos[:, 2] - x.goal_pos[:, 2], 0.0, None)
     if config.action_rate:
         terms["action_rate"] = -config.action_rate * x.action_change
     if config.saturation:
@@ -155,4 +159,5 @@ def _proposal_terms(
 
 
 def _norm(v: Array) -> Array:
-    return np.sqrt(np.einsum("...i,...i->...", v, v))
+    xp = namespace(v)
+    return xp.sqrt(xp.einsum("...i,...i->...", v, v))

@@ -23,8 +23,10 @@ def same(one, two):
 
 
 def test_a_killed_recording_goes_on_and_ends_with_the_same_file(tmp_path):
-    options = {"seed": 3, "num_envs": 2, "num_threads": 1}
-    collection.collect_file(tmp_path / "whole.hdf5", CONFIG, 4, **options)
+    def record(name, seed=3, report=None):
+        collection.collect_file(tmp_path / name, CONFIG, 4, seed=seed, num_envs=2, num_threads=1, report=report)
+
+    record("whole.hdf5")
 
     class Kill(Exception):
         pass
@@ -34,13 +36,13 @@ def test_a_killed_recording_goes_on_and_ends_with_the_same_file(tmp_path):
             raise Kill
 
     with pytest.raises(Kill):
-        collection.collect_file(tmp_path / "cut.hdf5", CONFIG, 4, report=kill, **options)
+        record("cut.hdf5", report=kill)
     kept = tmp_path / "cut.hdf5.rounds"
     assert kept.exists() and not (tmp_path / "cut.hdf5").exists()
     with pytest.raises(SleightError, match="another kind is in the way"):
-        collection.collect_file(tmp_path / "cut.hdf5", CONFIG, 4, **{**options, "seed": 4})
+        record("cut.hdf5", seed=4)
     seen = []
-    collection.collect_file(tmp_path / "cut.hdf5", CONFIG, 4, report=seen.append, **options)
+    record("cut.hdf5", report=seen.append)
     assert seen[0] == 2 and seen[-1] == 4 and not kept.exists()
     assert same(tmp_path / "whole.hdf5", tmp_path / "cut.hdf5")
 

@@ -35,7 +35,13 @@ from sleight_training.compose.diffusion.skill import (  # noqa: E402
     steps_table,
     write_policy,
 )
-from sleight_training.compose.diffusion.training import CHECKPOINT, SkillTrainer, prepare_skill, train_skill  # noqa: E402
+from sleight_training.compose.diffusion.training import (  # noqa: E402
+    CHECKPOINT,
+    DEMONSTRATIONS,
+    SkillTrainer,
+    prepare_skill,
+    train_skill,
+)
 from sleight_training.compose.skill import HORIZON, Skill  # noqa: E402
 from sleight_training.ppo.runner import read_checkpoint  # noqa: E402
 from sleight_training.run import read_metrics  # noqa: E402
@@ -117,7 +123,7 @@ def test_a_network_that_knows_the_chunk_samples_it(prediction, steps):
     wanted = torch.rand(2, HORIZON, 4) - 0.5
     alphas = sampler.scheduler.alphas_cumprod
 
-    def knows(noisy, step, condition):
+    def knows(noisy, step, history):
         alpha = alphas[int(step[0])]
         return wanted if prediction == "sample" else (noisy - alpha.sqrt() * wanted) / (1.0 - alpha).sqrt()
 
@@ -131,7 +137,7 @@ def test_a_network_that_knows_the_chunk_samples_it(prediction, steps):
 def test_the_loss_is_that_of_the_noise_or_the_chunk():
     for prediction in ("epsilon", "sample"):
         policy = DiffusionPolicy(3, 4, SMALL, NoiseConfig(prediction=prediction))
-        policy.unet.forward = lambda noisy, step, condition: torch.zeros_like(noisy)
+        policy.unet.forward = lambda noisy, step, history: torch.zeros_like(noisy)
         actions, noise = torch.full((8, HORIZON, 4), 0.5), torch.full((8, HORIZON, 4), 2.0)
         loss = policy.loss(torch.zeros(8, 2, 3), actions, noise, torch.arange(8))
         assert float(loss.detach()) == pytest.approx(4.0 if prediction == "epsilon" else 0.25)
@@ -162,6 +168,12 @@ def test_a_killed_run_ends_with_the_same_numbers(trained, demonstrations, tmp_pa
     train_skill(folder, read_skill(folder), resume=True, num_threads=1)
     one, two = (read_policy(place / POLICY)[1].state_dict() for place in (trained, folder))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_run_records_its_own_demonstrations(tmp_path):
+    run = prepare_skill(tmp_path, task="PushButton", preset_name="smoke", seed=1)
+    assert (run.demonstrations, run.episodes) == (DEMONSTRATIONS, 2)
+    assert read_skill(tmp_path) == run and len(read(tmp_path / DEMONSTRATIONS)[1]) == 2
 
 
 def test_it_learns(demonstrations, tmp_path):

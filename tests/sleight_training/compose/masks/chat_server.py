@@ -5,14 +5,27 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class ChatServer(ThreadingHTTPServer):
+    """A server on this machine with what it shall do, and the requests that it got: path, headers, body."""
+
+    daemon_threads = True
+
+    def __init__(self, behaviours):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behaviours: list[Callable[[BaseHTTPRequestHandler], None]] = list(behaviours)
+        self.requests: list[tuple] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/v1"
 
 
 class Handler(BaseHTTPRequestHandler):
     """Calls the next of the server's behaviours for each request; the last one stays."""
 
     protocol_version = "HTTP/1.1"
+    server: ChatServer
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -72,10 +85,8 @@ def drip(handler):
 def silent(handler):
     """Sends nothing until the other side is gone."""
     handler.connection.settimeout(20)
-    try:
+    with suppress(OSError):
         handler.connection.recv(1)
-    except OSError:
-        pass
 
 
 def cut(handler):
@@ -105,10 +116,7 @@ def endless(handler):
 @contextmanager
 def serving(*behaviours: Callable):
     """A server on this machine; yields it with `url` and the `requests` that it got."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.behaviours, server.requests = list(behaviours), []
-    server.url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+    server = ChatServer(behaviours)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -17,13 +17,11 @@ def result(mask, retained, clean, rollouts=100):
 def release_report(counts, task="GraspBall", rollouts=100):
     """`counts`: retained and clean rollouts of each of the 30 masks, or of preserved fingers by name."""
     masks = candidate_masks(FINGERS)
-    rows = [
-        (counts.get(str(mask), (0, rollouts)) if isinstance(counts, dict) else counts[i])
-        for i, mask in enumerate(masks)
-    ]
+    if isinstance(counts, dict):
+        counts = [counts.get(str(mask), (0, rollouts)) for mask in masks]
     return ReleaseReport(
         task=task, fingers=FINGERS, config=ReleaseConfig(rollouts=rollouts), states=10, source="scripted",
-        candidates=tuple(result(mask, *row, rollouts) for mask, row in zip(masks, rows, strict=True)),
+        candidates=tuple(result(mask, row[0], row[1], rollouts) for mask, row in zip(masks, counts, strict=True)),
         all_preserved=result(FingerMask.of(FINGERS, FINGERS), rollouts, rollouts, rollouts),
         none_preserved=result(FingerMask.of(FINGERS, ()), 0, rollouts, rollouts),
     )  # fmt: skip

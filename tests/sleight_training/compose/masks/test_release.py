@@ -141,3 +141,13 @@ def test_the_selection_command_asks_a_model(tmp_path, monkeypatch):
         refused = run(*about, *wrong)
         assert isinstance(refused.exception, SleightError) and message in str(refused.exception)
         assert "sk-secret" not in str(refused.exception)
+
+
+def test_the_contact_sheet(held, tmp_path):
+    pytest.importorskip("PIL.Image", reason="pictures need pillow")
+    from PIL import Image
+    from sleight_training.compose.masks.picture import write_contact_sheet
+
+    file = tmp_path / "deeper" / "sheet.png"
+    write_contact_sheet(file, {"GraspBall": held}, {"GraspBall": FingerMask.of(FINGERS, ("mf",))})
+    assert Image.open(file).size == (300, 556)

@@ -9,7 +9,7 @@ from sleight_training.compose.residual.bank import TransitionBank, play_step
 from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.evaluate import evaluate_pair
-from sleight_training.compose.residual.methods import Composition, Method
+from sleight_training.compose.residual.methods import Method
 from sleight_training.compose.residual.pair import make_holding_worlds
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.scripted import ScriptedSkill
@@ -29,7 +29,7 @@ def test_a_ball_is_kept_while_a_button_is_pressed(held):
     score = evaluate_pair(
         "GraspBall",
         "PushButton",
-        Composition("masks alone", stabiliser=False, second="none"),
+        Method.MASK_ONLY,
         held=held,
         skill=scripted_skill(),
         mask=MASK,

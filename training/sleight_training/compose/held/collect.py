@@ -17,6 +17,7 @@ from sleight_sim.tasks.compose.engine import ComposeEngine
 from sleight_sim.tasks.compose.env import ComposeTask
 from sleight_sim.tasks.compose.make import compose_hand, make_worlds
 from sleight_sim.tasks.compose.world import ComposeWorld
+from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 from sleight_training.compose.held.config import HeldConfig
 from sleight_training.compose.held.library import (
@@ -144,7 +145,9 @@ def _round(
     hold = _play(task, skill.make(task, seed), config.settle)
     sim = task.sim
     palm_pos, palm_quat = palm_pose(task.observation.kinematics, sim)
-    good = task.succeeded & task.reached() & ~task.engine.failed()
+    # The success condition itself may just be left again: the hand stops where it was first met, at its edge.
+    good = task.succeeded & ~task.engine.failed()
+    good &= sim.object_pos[:, 2] - TABLE_HEIGHT - task.rest > config.drop_height
     good &= np.linalg.norm(palm_pos, axis=-1) <= config.palm_distance
     good &= _speed_in_hand(sim) <= config.speed
     ids = np.flatnonzero(good)

@@ -17,6 +17,7 @@ class HeldConfig(BaseModel):
         speed: Largest speed of the object at the end of that (m/s) [own: 2 cm/s; a thing that slides does more].
         palm_distance: Largest distance of the object's origin from the palm's centre (m) [own: the paper's retention
             condition has such a limit; the release test asks for the same].
+        drop_height: Least height of its origin over where it is when it lies on the table (m) [as for the distance].
         seed: Of worlds, starts and skill.
     """
 
@@ -27,4 +28,5 @@ class HeldConfig(BaseModel):
     settle: int = Field(default=15, ge=0)
     speed: float = Field(default=0.02, gt=0)
     palm_distance: float = Field(default=0.12, gt=0)
+    drop_height: float = Field(default=0.05, ge=0)
     seed: int = Field(default=0, ge=0)

@@ -73,11 +73,15 @@ class TaskAwareConfig(_Config):
     """The deterministic selector's weights.
 
     Attributes:
-        motion: Share of a finger's motion in its use; the rest is its share of the contact force [own: what moves the
-            mechanism counts; motion alone may be a finger that gets out of the way].
+        motion: Share of a finger's motion in its use; the rest is its share of the contact force [own: a hooked finger
+            shares the force with its neighbours as it happens, and their motion says more].
         unclean: What is left of a mask's score when its release is never clean [own: a finger that still touches may
             drag the object along, but need not].
+        tie: Scores that are closer than this share of the best are equal [own: less than what the intervals of the
+            usual number of rollouts tell apart]; then the mask that preserves most fingers wins: the test stands
+            still, the composition will not.
     """
 
     motion: float = Field(default=0.2, ge=0, le=1)
     unclean: float = Field(default=0.5, ge=0, le=1)
+    tie: float = Field(default=0.03, ge=0, lt=1)

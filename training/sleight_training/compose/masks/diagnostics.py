@@ -178,11 +178,17 @@ class UseReport(_Report):
     def weights(self, motion: float) -> dict[str, float]:
         """How much each finger matters, by name; the sum is 1.
 
+        The motion of a finger counts as often as it touches the mechanism: what moves without touching only gets out
+        of the way, which a finger that holds something has done already.
+
         Args:
             motion: Weight of the fingers' motion; the rest is that of their contact force.
         """
-        moved = sum(use.motion for use in self.fingers) or 1.0
         pushed = sum(use.force for use in self.fingers) or 1.0
-        out = {use.finger: (1.0 - motion) * use.force / pushed + motion * use.motion / moved for use in self.fingers}
+        moved = sum(use.motion * use.touched for use in self.fingers) or 1.0
+        out = {
+            use.finger: (1.0 - motion) * use.force / pushed + motion * use.motion * use.touched / moved
+            for use in self.fingers
+        }
         total = sum(out.values())
         return {name: value / total if total else 1.0 / len(out) for name, value in out.items()}

@@ -87,7 +87,7 @@ def _roll(task: ComposeTask, hold: Array, masks: Sequence[FingerMask], config: R
     """Roll masks out in their environments; (3, B): retained, clean, both."""
     released = np.stack([task.action.mask(mask.released) for mask in masks])
     free = np.array([[not keep for keep in mask.keeps] for mask in masks])
-    pose = _open_pose(task.action)
+    pose = open_pose(task.action)
     pushed = np.zeros(task.num_envs)
     for step in range(config.steps):
         task.step(release_action(hold, pose, released, step, config.ramp))
@@ -103,6 +103,6 @@ def _roll(task: ComposeTask, hold: Array, masks: Sequence[FingerMask], config: R
     return np.stack([retained, clean, retained & clean])
 
 
-def _open_pose(action: ComposeAction) -> Array:
+def open_pose(action: ComposeAction) -> Array:
     """The hand table's open posture as an action (28,); the wrist's elements are not used."""
     return np.concatenate([np.zeros(WRIST_SIZE), action.couple(action.table.posture("open"))])

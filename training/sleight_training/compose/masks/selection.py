@@ -86,7 +86,7 @@ class MaskSelector(Protocol):
 class HeuristicSelector:
     """The paper's baseline (Eq. 17): the highest retention rate among masks that release at least two fingers.
 
-    Ties go to the cleaner release, then to fewer preserved fingers, then to the lower index.
+    Ties go to the cleaner release, then to more preserved fingers, then to the lower index.
     """
 
     name = "heuristic"
@@ -103,10 +103,12 @@ class HeuristicSelector:
 
         def rank(i: int) -> tuple[float, float, int, int]:
             row = request.release.candidates[i]
-            return row.retention, row.clean_release, len(row.released), -i
+            return row.retention, row.clean_release, len(row.preserved), -i
 
         best = max(allowed, key=rank)
         row = request.release.candidates[best]
+        if not row.retained:
+            raise SleightError(f"no mask that releases {least} fingers retains the object", value=request.first)
         reason = f"highest retention, {row.retention:.1%}, among {len(allowed)} masks that release {least} or more"
         return MaskChoice(best, request.release.mask(best), self.name, reason)
 
@@ -117,7 +119,8 @@ class TaskAwareSelector:
     A mask's score is the product of three shares, so that none can make up for the loss of another: the lower end of
     the retention rate's Wilson interval (few rollouts count with caution); the clean-release rate, of which only a part
     counts (`TaskAwareConfig.unclean`); and the released fingers' share of the second skill's finger use
-    (`UseReport.weights`). Ties go to the higher retention, then to more released fingers, then to the lower index.
+    (`UseReport.weights`). Among scores that are as good as equal (`TaskAwareConfig.tie`) the mask that preserves most
+    fingers wins, then the higher score, then the lower index.
     """
 
     name = "task-aware"
@@ -142,17 +145,18 @@ class TaskAwareSelector:
         if missing := set(request.release.fingers) ^ {row.finger for row in use.fingers}:
             raise SleightError("release tests and finger use are of different hands", value=sorted(missing))
         weights = use.weights(self.config.motion)
-
-        def rank(i: int) -> tuple[float, float, int, int]:
-            row = request.release.candidates[i]
-            return round(self.score(row, weights), 12), row.retention, len(row.released), -i
-
-        best = max(range(len(request.release.candidates)), key=rank)
+        scores = [self.score(row, weights) for row in request.release.candidates]
+        if not max(scores):
+            raise SleightError(
+                f"no mask retains the object and releases a finger that {request.second} uses", value=request.first
+            )
+        equal = [i for i, score in enumerate(scores) if score >= (1.0 - self.config.tie) * max(scores)]
+        best = max(equal, key=lambda i: (len(request.release.candidates[i].preserved), round(scores[i], 12), -i))
         row = request.release.candidates[best]
         served = sum(weights[finger] for finger in row.released)
         low, _ = row.retention_ci
         reason = (
-            f"score {self.score(row, weights):.2f}: retention {row.retention:.1%} (at least {low:.1%}), clean release "
+            f"score {scores[best]:.2f}: retention {row.retention:.1%} (at least {low:.1%}), clean release "
             f"{row.clean_release:.1%}; of what fingers do in {request.second}, {'+'.join(row.released)} do {served:.0%}"
         )
         return MaskChoice(best, request.release.mask(best), self.name, reason)

@@ -96,6 +96,9 @@ class DisturbanceConfig(_Config):
         segment: Actions from one via point to the next, least and most.
         release: Actions in which released fingers first go away from the hold, least and most.
         stray: How far released fingers then wander from the open hand, as a share of their joints' ranges.
+        push: Largest force on the object (N), in a random direction for a while; 0 [P]: none. `cpu` has 1 N, some three
+            times a ball's weight [own: what drops an object in a composition is mostly a stroke of the mechanism].
+        push_steps: Actions that a push, or a rest between two, lasts, least and most.
         first_level: Share of all this at the start of the curriculum.
         curriculum: Share of the training after which it is whole.
     """
@@ -106,6 +109,8 @@ class DisturbanceConfig(_Config):
     segment: tuple[int, int] = (12, 45)
     release: tuple[int, int] = (15, 60)
     stray: float = 0.6
+    push: float = Field(default=0.0, ge=0)
+    push_steps: tuple[int, int] = (5, 20)
     first_level: float = Field(default=0.2, ge=0, le=1)
     curriculum: float = Field(default=0.5, gt=0, le=1)
 
@@ -158,11 +163,14 @@ _SHORT = CompositionConfig(steps=12, transition=TransitionConfig(steps=6, settle
 
 #: The first residual, the stabiliser. full: [P B.1] 1024 environments, 24 steps, 1000 iterations.
 STABILISER: dict[str, ResidualPreset] = {
-    "cpu": ResidualPreset(ppo=_ppo(num_envs=128, num_steps=24, iterations=250, reward_scale=1.0, average=0.9)),
+    "cpu": ResidualPreset(
+        ppo=_ppo(num_envs=128, num_steps=24, iterations=250, reward_scale=1.0, average=0.9),
+        disturbance=DisturbanceConfig(push=1.0),
+    ),
     "full": ResidualPreset(ppo=_ppo(num_envs=1024, num_steps=24, iterations=1000, reward_scale=1.0)),
     "smoke": ResidualPreset(
         ppo=_ppo(num_envs=4, num_steps=6, iterations=2, reward_scale=1.0, **_TINY),
-        disturbance=DisturbanceConfig(steps=10),
+        disturbance=DisturbanceConfig(steps=10, push=1.0),
     ),
 }
 #: The second residual. full: [P B.2] 8 environments, 200 steps, 1000 iterations.

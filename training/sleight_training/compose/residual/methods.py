@@ -54,6 +54,7 @@ class Method(str, Enum):
     NO_STABILISER = "no-stabiliser"
     NO_MASK = "no-mask"
     NO_TRANSITION = "no-transition"
+    MASK_ONLY = "mask-only"
 
 
 METHODS: dict[Method, Composition] = {
@@ -81,6 +82,9 @@ METHODS: dict[Method, Composition] = {
     Method.NO_STABILISER: Composition("No Task-A residual", stabiliser=False),
     Method.NO_MASK: Composition("No action mask", second="unmasked"),
     Method.NO_TRANSITION: Composition("No transition stage", transition=False),
+    Method.MASK_ONLY: Composition(
+        "Mask only", stabiliser=False, second="none", note="not in the paper: selected mask and transition, no residual"
+    ),
 }
 
 

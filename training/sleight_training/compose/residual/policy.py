@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sleight_core.errors import SleightError
+from torch import nn
 
 from sleight_training.compose.residual.network import prefix_norm_mlp
 
@@ -56,7 +57,7 @@ class ResidualPolicy:
         network: (B, inputs) to (B, len(columns)).
     """
 
-    def __init__(self, spec: ResidualSpec, network: torch.nn.Module) -> None:
+    def __init__(self, spec: ResidualSpec, network: nn.Module) -> None:
         self.spec = spec
         self.network = network.eval()
 

@@ -1,4 +1,4 @@
-"""What the stabiliser learns against: random motion of the base, and released fingers that leave and wander (B.1)."""
+"""What the stabiliser learns against: base motion, released fingers that leave and wander (B.1), and pushes."""
 
 from __future__ import annotations
 
@@ -78,6 +78,8 @@ class StabiliserTask(HoldingTask):
         self._wrist = ViaPoints(task.num_envs, task.action.size)
         self._fingers = ViaPoints(task.num_envs, task.action.size)
         self._home = np.zeros((task.num_envs, task.action.size))
+        #: (B, 3) N, the push at each object now, and the actions that are left of it.
+        self.push, self._push_left = np.zeros((task.num_envs, 3)), np.zeros(task.num_envs, dtype=int)
 
     def set_progress(self, share: float) -> None:
         """Set the curriculum's level at a share, 0 to 1, of the training."""
@@ -90,6 +92,7 @@ class StabiliserTask(HoldingTask):
         self._home[ids] = self.task.hold()[ids]
         self._wrist.begin(ids, self._home[ids])
         self._fingers.begin(ids, self._home[ids])
+        self.push[ids], self._push_left[ids] = 0.0, self.disturbance.push_steps[1]
 
     def plan(self) -> Array:
         """Decide the nominal action (B, 28) of the next step."""
@@ -99,6 +102,7 @@ class StabiliserTask(HoldingTask):
         if len(ids := self._fingers.arrived()):
             length = self.rng.integers(*config.release, len(ids), endpoint=True)
             self._fingers.go(ids, self._random_fingers(ids), length)
+        self._push_objects()
         self.nominal = self._wrist.step()
         self.nominal[:, WRIST_SIZE:] = self._fingers.step()[:, WRIST_SIZE:]
         return self.nominal
@@ -117,6 +121,20 @@ class StabiliserTask(HoldingTask):
         half = 0.5 * self.disturbance.steps
         progress = np.minimum(self.count / half, 1.0)
         return self.stabiliser_terms(np.stack([progress, (self.count >= half).astype(float)], axis=-1))
+
+    def _push_objects(self) -> None:
+        """Push on, stop pushing, or begin a push: half of the new ones are rests."""
+        config = self.disturbance
+        if not config.push:
+            return
+        self._push_left -= 1
+        if len(ids := np.flatnonzero(self._push_left < 0)):
+            way = self.rng.normal(size=(len(ids), 3))
+            way /= np.linalg.norm(way, axis=-1, keepdims=True)
+            strength = self.rng.uniform(-1.0, 1.0, (len(ids), 1)).clip(min=0.0)
+            self.push[ids] = self.level * config.push * strength * way
+            self._push_left[ids] = self.rng.integers(*config.push_steps, len(ids), endpoint=True)
+        self.task.engine.apply_force(self.push)
 
     def _random_wrist(self, ids: Ids) -> Array:
         config = self.disturbance

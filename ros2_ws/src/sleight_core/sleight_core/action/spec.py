@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from sleight_core.arrays import namespace
+from sleight_core.arrays import constant, namespace, zeros
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.rotations import rotate_z
@@ -161,23 +161,23 @@ class ActionSpec:
         xp = namespace(action)
         action = xp.clip(action, -1.0, 1.0)
         targets = xp.asarray(last_targets, copy=True)
-        twist = xp.zeros((action.shape[0], 6), dtype=action.dtype)
+        twist = zeros((action.shape[0], 6), action)
         start = 0
         for part in self.parts:
             value = action[:, start : start + part.size]
             start += part.size
             if part.rule == "twist":
-                value = value * xp.asarray(part.scale, dtype=action.dtype)
+                value = value * constant(part.scale, action)
                 twist = twist + xp.concat(
                     [rotate_z(value[:, :3], canonical_yaw), rotate_z(value[:, 3:], canonical_yaw)], axis=-1
                 )
                 continue
-            low, high = (xp.asarray(x, dtype=action.dtype) for x in (part.lower, part.upper))
+            low, high = (constant(x, action) for x in (part.lower, part.upper))
             columns = self._columns(part)
             if part.rule == "absolute_target":
                 targets[:, columns] = low + 0.5 * (value + 1.0) * (high - low)
             else:
-                step = value * xp.asarray(part.scale, dtype=action.dtype)
+                step = value * constant(part.scale, action)
                 targets[:, columns] = xp.clip(targets[:, columns] + step, low, high)
         return Command(targets, twist)
 
@@ -191,13 +191,13 @@ class ActionSpec:
                 local = xp.concat(
                     [rotate_z(twist[:, :3], -canonical_yaw), rotate_z(twist[:, 3:], -canonical_yaw)], axis=-1
                 )
-                parts.append(local / xp.asarray(part.scale, dtype=local.dtype))
+                parts.append(local / constant(part.scale, local))
                 continue
             columns = self._columns(part)
             target = command.joint_targets[:, columns]
             if part.rule == "absolute_target":
-                low, high = (xp.asarray(x, dtype=target.dtype) for x in (part.lower, part.upper))
+                low, high = (constant(x, target) for x in (part.lower, part.upper))
                 parts.append(2.0 * (target - low) / (high - low) - 1.0)
             else:
-                parts.append((target - last_targets[:, columns]) / xp.asarray(part.scale, dtype=target.dtype))
+                parts.append((target - last_targets[:, columns]) / constant(part.scale, target))
         return xp.clip(xp.concat(parts, axis=-1), -1.0, 1.0)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sleight_core.arrays import namespace
+from sleight_core.arrays import constant, namespace
 from sleight_core.hand.table import HandTable
 from sleight_core.rotations import quat_rotate
 
@@ -130,13 +130,13 @@ class FingertipKinematics:
     def grasp_center(self, wrist_pos: Array, wrist_quat: Array) -> Array:
         """Position of the grasp centre, (B, 3) m, in the wrist pose's frame."""
         xp = namespace(wrist_pos)
-        offset = xp.asarray(self.grasp_offset, dtype=wrist_pos.dtype)
+        offset = constant(self.grasp_offset, wrist_pos)
         return wrist_pos + quat_rotate(wrist_quat, xp.broadcast_to(offset, wrist_pos.shape))
 
     def finger_points(self, tips: Fingertips) -> Array:
         """The reward's finger points (2 cm along each distal body), (B, F, 3) m."""
         xp = namespace(tips.pos)
-        offset = xp.asarray(self.points, dtype=tips.pos.dtype)
+        offset = constant(self.points, tips.pos)
         return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
 
 

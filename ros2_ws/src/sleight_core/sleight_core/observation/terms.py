@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from sleight_core.arrays import namespace
+from sleight_core.arrays import constant, namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand import FingertipKinematics, Fingertips, HandTable
 from sleight_core.observation.state import RobotState
@@ -132,9 +132,8 @@ def _flat(array: Array) -> Array:
 @term(lambda table: len(table.joint_names), unit="1", frame="joint", provenance="proprioception")
 def joint_pos(f: Frame) -> Array:
     """Joint positions scaled by their limits to [-1, 1]."""
-    xp = namespace(f.state.joint_pos)
-    lower = xp.asarray(f.kinematics.table.lower, dtype=f.state.joint_pos.dtype)
-    upper = xp.asarray(f.kinematics.table.upper, dtype=f.state.joint_pos.dtype)
+    lower = constant(f.kinematics.table.lower, f.state.joint_pos)
+    upper = constant(f.kinematics.table.upper, f.state.joint_pos)
     return (2.0 * f.state.joint_pos - upper - lower) / (upper - lower)
 
 

@@ -114,9 +114,9 @@ class SafetyFilter(Intake):
         """Latch a stop: an active hold that only `rearm` ends."""
         self._stop = Fault(reason, detail)
 
-    def release(self) -> None:
-        """Forget the policy's command: hold until the next engagement sends one."""
-        self._forget_command(Fault(ReasonCode.POLICY_HOLD, "the policy was released"))
+    def release(self, reason: ReasonCode = ReasonCode.POLICY_HOLD, detail: str = "the policy was released") -> None:
+        """Forget the command in force: hold, for the reason given, until the next one comes."""
+        self._forget_command(Fault(reason, detail))
 
     @property
     def armed(self) -> bool:

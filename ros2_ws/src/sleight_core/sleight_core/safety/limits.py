@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sleight_core.arrays import constant, namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand.table import HandTable
 
@@ -198,7 +199,7 @@ class WristLimits:
 
 
 def limit_joint_targets(target: Array, last_sent: Array, limits: JointLimits, dt: float) -> Array:
-    """Apply the slew rule, then the position limits, to joint targets.
+    """Apply the slew rule, then the position limits, to joint targets, numpy or torch.
 
     Args:
         target: Wanted targets (..., N), rad, finite.
@@ -210,14 +211,12 @@ def limit_joint_targets(target: Array, last_sent: Array, limits: JointLimits, dt
         Targets to send (..., N), rad. With `last_sent` inside the limits, no target differs from it by more than
         ``velocity * dt`` and all are inside the limits.
     """
-    step = limits.velocity * dt
-    out = np.minimum(np.maximum(target, last_sent - step), last_sent + step)
-    np.maximum(out, limits.lower, out=out)
-    return np.minimum(out, limits.upper, out=out)
+    velocity, lower, upper = _beside(target, limits.velocity, limits.lower, limits.upper)
+    return _slewed(target, last_sent, velocity * dt, lower, upper)
 
 
 def limit_twist(twist: Array, last_sent: Array, limits: WristLimits, dt: float) -> Array:
-    """Apply the acceleration limit, then the speed limit, to wrist twists in the task frame.
+    """Apply the acceleration limit, then the speed limit, to wrist twists in the task frame, numpy or torch.
 
     Args:
         twist: Wanted twists (..., 6), m/s and rad/s, finite.
@@ -228,10 +227,8 @@ def limit_twist(twist: Array, last_sent: Array, limits: WristLimits, dt: float) 
     Returns:
         Twists to send (..., 6).
     """
-    step = limits.acceleration * dt
-    out = np.minimum(np.maximum(twist, last_sent - step), last_sent + step)
-    np.maximum(out, -limits.speed, out=out)
-    return np.minimum(out, limits.speed, out=out)
+    acceleration, speed = _beside(twist, limits.acceleration, limits.speed)
+    return _slewed(twist, last_sent, acceleration * dt, -speed, speed)
 
 
 def limit_to_workspace(twist: Array, position: Array, limits: WristLimits, dt: float) -> Array:
@@ -265,6 +262,17 @@ def speed_to_stop_within(distance: Array, brake: Array, dt: float) -> Array:
     """
     run_up = brake * dt
     return np.sqrt(run_up * run_up + 2.0 * brake * np.maximum(distance, 0.0)) - run_up
+
+
+def _beside(like: Any, *rows: Array) -> tuple[Any, ...]:
+    """Limits as they are beside numpy arrays (which may be of fewer digits), or as tensors beside a tensor."""
+    return rows if isinstance(like, np.ndarray) else tuple(constant(row, like) for row in rows)
+
+
+def _slewed(wanted: Any, last_sent: Any, step: Any, lower: Any, upper: Any) -> Any:
+    xp = namespace(wanted, last_sent)
+    out = xp.minimum(xp.maximum(wanted, last_sent - step), last_sent + step)
+    return xp.minimum(xp.maximum(out, lower), upper)
 
 
 def _check_scale(scale: float) -> None:

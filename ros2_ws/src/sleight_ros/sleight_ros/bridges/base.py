@@ -60,6 +60,7 @@ class BridgeContext:
         frame: Task frame of the wrist twist.
         period: Control period, s.
         arm: Gives the newest angles of the carrying arm by name, and when they came (monotonic s); None without an arm.
+        wrist: Whether the wrist of a hand that somebody carries is commanded.
     """
 
     node: SleightNode
@@ -68,6 +69,7 @@ class BridgeContext:
     frame: str
     period: float
     arm: Callable[[], tuple[dict[str, float], float]] | None = None
+    wrist: bool = True
 
 
 class JointPart(MapSection):

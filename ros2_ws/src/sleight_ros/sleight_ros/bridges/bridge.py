@@ -74,11 +74,11 @@ class Bridge:
         wrists = [name for name, adapter in self.adapters.items() if adapter.moves_wrist]
         if len(wrists) > 1:
             raise SleightError("two parts of the bridge move the wrist", value=", ".join(wrists))
-        if not wrists and context.table.wrist_mode == "floating":
+        if not wrists and context.wrist and context.table.wrist_mode == "floating":
             raise SleightError(
                 f"no part of the bridge moves the wrist of '{context.table.name}'",
                 value=", ".join(parts) or "no parts",
-                remedy="add a part with adapter 'twist' or 'arm_joint'",
+                remedy="add a part with adapter 'twist' or 'arm_joint', or set 'wrist: false' for a hand on a stand",
             )
         # Joints first, as their targets are of the same moment as the twist.
         self._order = sorted(self.adapters.values(), key=lambda adapter: adapter.moves_wrist)

@@ -41,6 +41,7 @@ class RobotSide:
         period: Control period, s.
         on_joints: Gets every joint state, by our names.
         on_wrist: Gets every wrist state.
+        wrist: Whether the wrist is commanded.
 
     Raises:
         SleightError: The profile is wrong, or does not fit the robot that is there.
@@ -55,6 +56,7 @@ class RobotSide:
         period: float,
         on_joints: Callable[[JointState], None],
         on_wrist: Callable[[Odometry], None],
+        wrist: bool = True,
     ) -> None:
         parts = parse_bridge(read_section(node, "bridge"))
         parts = parts or default_parts(node.value("joint_topic"), node.value("twist_topic"))
@@ -62,7 +64,7 @@ class RobotSide:
             parse_states(read_section(node, "states")), node, table, frame, on_joints, on_wrist
         )
         arm = (lambda: self._sources.arm) if self._sources.has_arm else None
-        self._bridge = Bridge(parts, BridgeContext(node, table, limits, frame, period, arm))
+        self._bridge = Bridge(parts, BridgeContext(node, table, limits, frame, period, arm, wrist))
         # What comes from sources is handed on at once; the rest is on our own topics already.
         if not self._sources.has_joints:
             node.listen(JointState, JOINTS, on_joints)

@@ -23,6 +23,8 @@ PROGRAMS: Mapping[str, tuple[str, str]] = {
     "hand_bridge": ("hand_bridge", "sleight_ros.nodes.bridge_node"),
     "policy_node": ("policy_node", "sleight_ros.nodes.policy_node"),
     "perception_node": ("perception_node", "sleight_ros.nodes.perception_node"),
+    "isaac_bridge": ("isaac_bridge", "sleight_ros.nodes.isaac_bridge_node"),
+    "isaac_gym": ("isaac_gym", "sleight_ros.nodes.isaac_gym_node"),
     "skill_server": ("skill_server", "sleight_ros.nodes.skill_server_node"),
 }
 #: What can stand between the graph and a LEAP Hand's motors; "none": somebody else's driver does.
@@ -74,6 +76,7 @@ class GraphNode:
         niceness: Added to the process's.
         vital: Whether the graph is worth nothing without it.
         enclave: Its security enclave, "" for none.
+        namespace: Below that of the graph.
     """
 
     name: str
@@ -85,6 +88,7 @@ class GraphNode:
     niceness: int = 0
     vital: bool = True
     enclave: str = ""
+    namespace: str = ""
 
     @property
     def ros_arguments(self) -> list[str]:

@@ -24,8 +24,11 @@ from launch_ros.actions import LifecycleNode, Node  # pyright: ignore[reportMiss
 from sleight_core.errors import SleightError
 
 from sleight_ros.graph.description import HAND_DRIVERS, GraphNode, GraphWish, describe
+from sleight_ros.graph.mirror import MODES, SIMULATORS, MirrorWish, describe_mirror, mirror_profile
 from sleight_ros.profiles import profile_path
 
+#: Programs that hold the last safety layer.
+BRIDGES = ("hand_bridge", "isaac_bridge")
 YES_OR_NO = ("true", "false")
 #: Name -> default (None: must be given), choices (none: any text), description.
 ARGUMENTS: Mapping[str, tuple[str | None, Sequence[str], str]] = {
@@ -45,6 +48,8 @@ ARGUMENTS: Mapping[str, tuple[str | None, Sequence[str], str]] = {
     "enclaves": ("", (), "Prefix of the nodes' security enclaves (SROS 2), such as /sleight; empty: none are named."),
     "arm": ("ur5e", ("ur5e", "xarm6", "franka"), "Arm that carries the hand; selects the profile."),
     "hand_driver": ("leap_driver", HAND_DRIVERS, "Who speaks to the LEAP Hand's motors; 'none': you start a driver."),
+    "mode": (None, tuple(MODES), "Who follows: 'shadow', the real hand, or 'monitor', the simulation."),
+    "simulator": ("isaac_sim", SIMULATORS, "Isaac Sim, or an Isaac Gym process with our two lines (GymLink)."),
     "port": ("", (), "Serial port of the hand (leap_driver); empty: as the profile or the node has it."),
 }
 #: What every graph offers.
@@ -91,6 +96,16 @@ def replay_description() -> LaunchDescription:
     )
 
 
+def mirror_description(**defaults: Any) -> LaunchDescription:
+    """The launch description of a simulation and a real hand that follow one another.
+
+    Args:
+        defaults: Of arguments, in place of those of `ARGUMENTS`.
+    """
+    names = ("mode", "simulator", "profile", "namespace", "hand_driver", "port")
+    return LaunchDescription([*(_argument(name, defaults) for name in names), OpaqueFunction(function=_start_mirror)])
+
+
 def package_prefix() -> str | None:
     """Where `sleight_ros` was installed by colcon; None when it is a plain Python package."""
     try:
@@ -128,6 +143,21 @@ def _start(context: LaunchContext, names: Sequence[str]) -> list[Node]:
     return [launch_node(node, wish.profile, given["namespace"]) for node in describe(wish)]
 
 
+def _start_mirror(context: LaunchContext) -> list[Node]:
+    given = {
+        name: LaunchConfiguration(name).perform(context)
+        for name in ("mode", "simulator", "profile", "namespace", "hand_driver", "port")
+    }
+    wish = MirrorWish(
+        profile=mirror_profile(given["profile"]),
+        mode=given["mode"],
+        simulator=given["simulator"],
+        hand_driver=given["hand_driver"],
+        driver_parameters={"port": given["port"]} if given["port"] else {},
+    )
+    return [launch_node(node, wish.profile, given["namespace"]) for node in describe_mirror(wish)]
+
+
 def launch_node(node: GraphNode, profile: Path, namespace: str) -> Node:
     """One node as an action.
 
@@ -138,7 +168,7 @@ def launch_node(node: GraphNode, profile: Path, namespace: str) -> Node:
     """
     options: dict[str, Any] = {
         "name": node.name,
-        "namespace": namespace,
+        "namespace": "/".join(part for part in (namespace, node.namespace) if part),
         "parameters": [str(profile), *([dict(node.parameters)] if node.parameters else [])],
         "output": "screen",
         "ros_arguments": node.ros_arguments,
@@ -149,7 +179,7 @@ def launch_node(node: GraphNode, profile: Path, namespace: str) -> Node:
         options |= {"executable": sys.executable, "arguments": ["-m", node.module, *node.arguments]}
     if node.niceness:
         options["prefix"] = f"nice -n {node.niceness}"
-    if node.name == "hand_bridge":
+    if node.executable in BRIDGES:
         # Without its last safety layer nothing else may go on.
         options["on_exit"] = Shutdown(reason="the hand bridge ended")
     return LifecycleNode(**options) if node.lifecycle else Node(**options)

@@ -59,8 +59,8 @@ class BridgeNode(SleightNode):
     sources. So a wrong clock on another machine can stop the hand but never let it run on old data.
     """
 
-    def __init__(self) -> None:
-        super().__init__("hand_bridge")
+    def __init__(self, name: str = "hand_bridge") -> None:
+        super().__init__(name)
         self.text("hand", "shadow", "Hand table.")
         self.text("task_frame", "world", "Frame of the wrist twist and of the object.")
         self.number("control_period", 1.0 / 60.0, 0.002, 0.2, "Period of the policy's commands, s.")
@@ -68,6 +68,7 @@ class BridgeNode(SleightNode):
         self.number("joint_state_max_age", 0.0, 0.0, 1.0, "Age limit of joint states, s; 0: 2 periods, at least 50 ms.")
         self.number("wrist_max_age", 0.0, 0.0, 1.0, "Age limit of wrist states, s; 0: as for joint states.")
         self.number("object_max_age", 0.25, 0.01, 10.0, "Age limit of the object estimate, s; 3 camera periods.")
+        self.flag("wrist", True, "Command the wrist as well (off for a hand on a stand).")
         self.flag("watch_object", True, "Hold when the object is lost (off for policies that see no object).")
         self.number("blend_time", 1.5, 0.0, 10.0, "Time of the blend from the measured pose, s.")
         self.number("blend_threshold", 0.1, 0.0, 3.2, "Joint difference that needs no blend, rad.")
@@ -114,12 +115,17 @@ class BridgeNode(SleightNode):
         self._sent = self.publish_on(HandCommand, "bridge/sent", RELIABLE)
         self._to_status = self.publish_on(SafetyStatus, "bridge/status", RELIABLE)
         # States first: when several messages are waiting, the executor serves them in this order.
-        self._robot = RobotSide(self, self._table, limits, self._frame, self._period, self._on_joints, self._on_wrist)
-        self.listen(ObjectEstimate, "object/estimate", self._on_object)
-        self.listen(HandCommand, "policy/command", self._on_command, STATE)
+        hear = (self._on_joints, self._on_wrist)
+        self._robot = RobotSide(self, self._table, limits, self._frame, self._period, *hear, wrist=self.value("wrist"))
+        self.listen_for_commands()
         self.offer(Trigger, "bridge/stop", self._on_stop)
         self.offer(Trigger, "bridge/rearm", self._on_rearm)
         self._watchdog = self.every(WATCHDOG_PERIODS * self._period, self._on_silence)
+
+    def listen_for_commands(self) -> None:
+        """Subscribe to whoever commands the hand."""
+        self.listen(ObjectEstimate, "object/estimate", self._on_object)
+        self.listen(HandCommand, "policy/command", self._on_command, STATE)
 
     def _read_config(self) -> SafetyConfig:
         return SafetyConfig(
@@ -129,6 +135,7 @@ class BridgeNode(SleightNode):
             wrist_max_age=self.value("wrist_max_age") or None,
             object_max_age=self.value("object_max_age"),
             watch_object=self.value("watch_object"),
+            watch_wrist=None if self.value("wrist") else False,
             blend_time=self.value("blend_time"),
             blend_threshold=self.value("blend_threshold"),
             start_limit=self.value("start_limit") or math.inf,

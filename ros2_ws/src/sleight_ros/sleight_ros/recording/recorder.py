@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from sleight_ros.recording.topics import LARGE_TYPES
+from sleight_ros.recording.topics import LARGE_TYPES, REPLAYED
 from sleight_ros.recording.writer import BagWriter
 
 #: A topic appears when its publisher does; look for new ones this often, s.
@@ -30,7 +30,8 @@ class Recorder(Node):
     Args:
         topics: Topic names or patterns such as ``camera/*/points``, in the node's namespace; with a leading slash, as
             they are.
-        cloud_period: Shortest time between two recorded clouds or pictures of one topic, s.
+        cloud_period: Shortest time between two recorded clouds or pictures of one topic, s. A replay needs all that the
+            policy saw: what it reads (`REPLAYED`, the object's cloud among it) is recorded whole.
 
     Attributes:
         queue: What was heard: topic, type, time (ns), bytes; None at the end.
@@ -43,6 +44,7 @@ class Recorder(Node):
         self.dropped = 0
         namespace = self.get_namespace().rstrip("/")
         self._patterns = [topic if topic.startswith("/") else f"{namespace}/{topic}" for topic in topics]
+        self._whole = {f"{namespace}/{topic}" for topic in REPLAYED}
         self._subscribed: set[str] = set()
         self._cloud_period = cloud_period
         self._last: dict[str, float] = {}
@@ -67,19 +69,20 @@ class Recorder(Node):
             self.get_logger().warning(f"{name} is not recorded: its type {kind} is not installed")
             return
         large = kind in LARGE_TYPES
+        thinned = large and self._cloud_period > 0.0 and name not in self._whole
         # Best effort matches every publisher; reliable only where all publishers are. The same with latched ones.
         reliable = all(one.qos_profile.reliability == ReliabilityPolicy.RELIABLE for one in publishers)
         latched = all(one.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for one in publishers)
         qos = QoSProfile(
             history=HistoryPolicy.KEEP_LAST,
-            depth=1 if large and self._cloud_period > 0.0 else 100,
+            depth=1 if thinned else 100,
             reliability=ReliabilityPolicy.RELIABLE if reliable and not large else ReliabilityPolicy.BEST_EFFORT,
             durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
         )
 
         def take(data: bytes) -> None:
             now = time.time_ns()
-            if large:
+            if thinned:
                 if now * 1e-9 - self._last.get(name, 0.0) < self._cloud_period:
                     return
                 self._last[name] = now * 1e-9

@@ -30,7 +30,7 @@ DEFAULT_TOPICS = (
     "sim/state",
     "/diagnostics",
 )
-#: Types of which only one message every so often is kept: they are large.
+#: Types of which only one message every so often is kept, except where `sleight replay` needs them all: they are large.
 LARGE_TYPES = ("sensor_msgs/msg/PointCloud2", "sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
 
 
