@@ -34,6 +34,7 @@ from sleight_core.hand import HandTable
 from sleight_core.observation.compose_terms import skill_terms
 from sleight_core.observation.residual_terms import residual_terms
 from sleight_core.safety.limits import DEFAULT_MARGIN
+from sleight_description import load_hand
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, ComposeTaskConfig, RetentionSuccess
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 from sleight_training.compose.diffusion.config import SkillRun
@@ -45,6 +46,8 @@ from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
 from sleight_export.diffusion import SkillGraph, export_skill
 from sleight_export.onnx_export import trace_onnx
 
+#: The hand table with the tasks' bounds of the wrist.
+HAND = "shadow_compose"
 #: Actions before its due time at which a chunk is asked for: 67 ms at 30 Hz, of the 32 - 30 that TurnOnSwitch leaves.
 LEAD = 2
 #: Actions in which everything stays when the first skill has succeeded.
@@ -125,7 +128,7 @@ def export_composed(
     first = next(iter(made.values()), None)
     if first is None:
         raise SleightError("no skill was given", remedy="name at least one run of 'sleight train skill'")
-    table = compose_hand(first.run.task)
+    table = _hand(first.run.task)
     action = ComposeAction(table, first.run.task.workspace)
     files = {f"skill.{skill}": graph.data for skill, graph in made.items()}
     golden: dict[str, Mapping[str, Any]] = {f"skill.{skill}": graph.golden for skill, graph in made.items()}
@@ -145,6 +148,18 @@ def export_composed(
     )
     info = _info(name or out.resolve().name, action, first.run, composition)
     return write_bundle(out, info, files, join_golden(golden), table=table, overwrite=overwrite, simulation=True)
+
+
+def _hand(config: ComposeTaskConfig) -> HandTable:
+    """The hand of the task under the name that a robot's nodes know it by."""
+    table, trained = load_hand(HAND), compose_hand(config)
+    if trained.model_copy(update={"name": table.name}).digest() != table.digest():
+        raise SleightError(
+            f"the skills' hand is not '{HAND}'",
+            value=f"wrist {trained.wrist}",
+            remedy="train with the tasks' own bounds of the wrist, or make a hand variant of these",
+        )
+    return table
 
 
 def _skill(table: HandTable, graph: SkillGraph) -> SkillSection:

@@ -14,6 +14,7 @@ from sleight_core.errors import BundleError, SleightError  # noqa: E402
 from sleight_description import load_hand  # noqa: E402
 from sleight_export.composed import PairRequest, export_composed  # noqa: E402
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, TASKS  # noqa: E402
+from sleight_sim.tasks.compose.make import compose_hand  # noqa: E402
 from sleight_training.compose.diffusion.config import SKILL_PRESETS, NoiseConfig, SkillRun  # noqa: E402
 from sleight_training.compose.diffusion.policy import DiffusionPolicy  # noqa: E402
 from sleight_training.compose.diffusion.skill import POLICY, write_policy  # noqa: E402
@@ -100,6 +101,11 @@ def test_the_bundle_says_what_was_trained(bundle):
     assert pair.transition.target[:3] == pytest.approx([0.0, 0.22, 0.8])
     with pytest.raises(BundleError, match="privileged"):
         load_bundle(bundle.path, HAND)
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_all_tasks_have_the_boards_hand(task):
+    assert compose_hand(TASKS[task]).model_copy(update={"name": HAND.name}).digest() == HAND.digest()
 
 
 def test_the_board_runs_it(bundle):

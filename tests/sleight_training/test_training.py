@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the training extra is not installed")
 
 from sleight_core.errors import SleightError  # noqa: E402
-from sleight_training.base import prepare_run, train_base  # noqa: E402
+from sleight_training.base import WARM_STD, build_runner, prepare_run, train_base  # noqa: E402
 from sleight_training.ppo.config import PRESETS, preset  # noqa: E402
 from sleight_training.run import read_metrics, read_run  # noqa: E402
 
@@ -54,6 +54,27 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
     assert progress.steps == 6 * 8 * 16
     assert progress.seconds > before["progress"]["seconds"]
     assert len(read_metrics(tmp_path)) >= 5
+
+
+def test_a_policy_starts_where_another_ended_and_explores_anew(tmp_path):
+    train_base(tmp_path / "first", new_run(tmp_path / "first"))
+    before = torch.load(tmp_path / "first" / "checkpoint.pt", weights_only=True)["actor_state_dict"]
+    run = new_run(tmp_path / "second", objects="household:box:0", start=tmp_path / "first")
+    after = build_runner(tmp_path / "second", run).algorithm.get_policy().state_dict()
+    same = [name for name in before if not name.endswith("log_std_param")]
+    assert len(same) == len(before) - 1 and all(torch.equal(before[name], after[name]) for name in same)
+    std = next(value for name, value in after.items() if name.endswith("log_std_param"))
+    assert torch.allclose(std.exp(), torch.full_like(std, WARM_STD))
+    assert train_base(tmp_path / "second", run).iteration == 4
+
+
+def test_a_start_that_does_not_fit_is_refused_before_anything_is_written(tmp_path):
+    train_base(tmp_path / "first", new_run(tmp_path / "first"))
+    with pytest.raises(SleightError, match="another shape"):
+        new_run(tmp_path / "second", preset_name="cpu", start=tmp_path / "first")
+    with pytest.raises(SleightError, match="not a training run"):
+        new_run(tmp_path / "second", start=tmp_path / "nothing")
+    assert not (tmp_path / "second").exists()
 
 
 def test_the_actor_sees_nothing_privileged():

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from sleight_core.errors import SleightError
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
 from sleight_sim.objects.splits import SPLITS
-from sleight_sim.tasks.grasp.config import ProposalReward
+from sleight_sim.tasks.grasp.config import GraspTaskConfig, ProposalReward
 from sleight_sim.tasks.grasp.make import check_engine
 
 from sleight_training.hyper.config import FULL_STATE_TERMS
-from sleight_training.ppo.config import preset
+from sleight_training.ppo.config import PpoConfig, preset
 from sleight_training.ppo.ranks import Ranks
-from sleight_training.ppo.runner import PpoRunner, Progress
+from sleight_training.ppo.runner import PpoRunner, Progress, actor_state, read_checkpoint
 from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.ppo.vec_env import GraspVecEnv
 from sleight_training.proposals import NONE, POSE_ONLY, Notice, training_task, with_proposals
 from sleight_training.run import CONFIG, RunConfig, provenance, read_run
+from sleight_training.states import LEARNED, START, read_states, write_states
+from sleight_training.weights import SUFFIX, read_weights
+
+#: Initial standard deviation of the actions of a policy that starts from another.
+WARM_STD = 0.4
+#: What decides the shape of the networks, besides the observations.
+_SHAPE = ("hidden", "obs_normalization", "asymmetric_critic")
 
 
 def prepare_run(
@@ -35,6 +43,7 @@ def prepare_run(
     full_pose: bool = False,
     full_observation: bool = False,
     engine: str = "mujoco",
+    start: Path | None = None,
     notice: Notice | None = None,
 ) -> RunConfig:
     """Write a new run's configuration, or read the one to resume.
@@ -51,6 +60,7 @@ def prepare_run(
         full_pose: Pay for the wrist of the proposals as well (the paper's Full Pose, Figure 2).
         full_observation: Let the policy see orientation and velocities of the object (Full Obs).
         engine: Physics engine, see `make_grasp_task`.
+        start: A base policy that this one goes on from: a run, or the weights kept of one. It explores less then.
         notice: Told where proposals come from.
 
     Raises:
@@ -79,6 +89,9 @@ def prepare_run(
         raise SleightError("no grasp proposals, and the full pose is that of one", value=objects)
     if full_observation:
         task = task.model_copy(update={"terms": FULL_STATE_TERMS})
+    if start is not None:
+        ppo = ppo.model_copy(update={"init_std": WARM_STD})
+        before = start_states(start, ppo, task)
     run = RunConfig.model_validate(
         {
             "kind": "base",
@@ -92,8 +105,34 @@ def prepare_run(
             **provenance(),
         }
     )
+    if start is not None:
+        write_states(folder / START, before)
     run.write(folder)
     return run
+
+
+def start_states(start: Path, ppo: PpoConfig, task: GraspTaskConfig) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the actor and critic of a base policy that another one starts from.
+
+    Args:
+        start: A run, or the weights kept of one.
+        ppo: Of the run that starts.
+        task: Its task.
+
+    Raises:
+        SleightError: It is no base policy, or its networks do not fit.
+    """
+    if start.suffix == SUFFIX:
+        run, data = read_weights(start)
+    else:
+        run, data = read_run(start), read_checkpoint(start / "checkpoint.pt")
+    if run.kind != "base":
+        raise SleightError("a base policy starts from a base policy", value=start, remedy=f"this one is '{run.kind}'")
+    theirs = (*(getattr(run.ppo, name) for name in _SHAPE), run.task.hand, run.task.terms, run.task.critic_terms)
+    ours = (*(getattr(ppo, name) for name in _SHAPE), task.hand, task.terms, task.critic_terms)
+    if theirs != ours:
+        raise SleightError("networks of another shape", value=start, remedy="start from a policy of the same preset")
+    return {LEARNED[0]: dict(actor_state(data)), LEARNED[1]: dict(data[LEARNED[1]])}
 
 
 def base_objects(objects: str, num_envs: int) -> list[ObjectSpec]:
@@ -121,7 +160,10 @@ def build_runner(
         options["arrays"] = "torch"
     task = training_task(run.task, run.proposals, run.objects, things, run.ppo.num_envs, **options)
     env = GraspVecEnv(task, reward_scale=run.ppo.reward_scale, device=device)
-    return PpoRunner(env, run.ppo, folder, device, here=here)
+    runner = PpoRunner(env, run.ppo, folder, device, here=here)
+    if (folder / START).exists():
+        runner.start_from(read_states(folder / START))
+    return runner
 
 
 def train_base(

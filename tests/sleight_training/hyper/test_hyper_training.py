@@ -18,12 +18,12 @@ from sleight_training.hyper.training import (  # noqa: E402
     MIXTURE_STATE,
     build_hyper_runner,
     prepare_hyper,
-    read_frozen,
     rebuild,
     train_hyper,
 )
 from sleight_training.ppo.runner import read_checkpoint  # noqa: E402
 from sleight_training.run import read_metrics, read_run  # noqa: E402
+from sleight_training.states import read_states  # noqa: E402
 from sleight_training.weights import read_weights, write_weights  # noqa: E402
 
 OBJECTS = "household:all"
@@ -67,7 +67,7 @@ def test_a_smoke_run_learns_and_leaves_its_experts_alone(stage_1, material):
     assert [row["iteration"] for row in rows] == [1, 2, 3]
     assert {"Reward/move", "Hyper/weight_0", "Hyper/weight_1", "Hyper/residual"} <= set(rows[0]["rewards"])
     data = read_checkpoint(folder / "checkpoint.pt")
-    before = read_frozen(folder / FROZEN)[MIXTURE_STATE]
+    before = read_states(folder / FROZEN)[MIXTURE_STATE]
     assert before and all(torch.equal(data[MIXTURE_STATE][name], value) for name, value in before.items())
     assert data["actor_state_dict"]["mlp.4.bias"].abs().max() > 0, "the residual learns"
 
@@ -90,7 +90,7 @@ def test_every_environment_has_an_object_a_model_and_a_code_of_its_own(stage_1, 
     assert len(set(names)) == run.ppo.num_envs == 12
     where = task.observation.slices["object_code"]
     seen = runner.env.get_observations()["policy"][:, where].numpy()
-    _, encoder = rebuild(run, read_frozen(folder / FROZEN))
+    _, encoder = rebuild(run, read_states(folder / FROZEN))
     np.testing.assert_allclose(seen, np.clip(object_codes(task.objects, encode_with(encoder)), -5, 5), atol=1e-5)
     assert len(np.unique(seen.round(6), axis=0)) == 12
     obs, _, _, _ = runner.env.step(torch.zeros(12, runner.env.num_actions))

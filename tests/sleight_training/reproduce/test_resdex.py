@@ -66,6 +66,16 @@ def test_the_commands_of_the_paper() -> None:
     assert sum(len(graph.jobs[f"eval_hyper_k{k}_s0_stage1"].commands) for k in range(1, 7)) == 18
 
 
+def test_on_two_cores_base_policies_go_on_from_the_first() -> None:
+    graph = resdex_graph(reproduction("cpu"))
+    first, second = words(graph, "base_k4_0"), words(graph, "base_k4_1")
+    assert "--iterations 560" in first and "--start" not in first
+    assert "--iterations 240 --start {out}/runs/base_k4_0" in second and "base_k4_0" in graph.jobs["base_k4_1"].needs
+    assert "--start" not in words(graph, "base_k6_1") and "--start" not in words(
+        resdex_graph(reproduction("full")), "base_k4_1"
+    )
+
+
 def test_other_numbers_and_seeds() -> None:
     preset = reproduction("cpu", (2,), (5, 7))
     assert (preset.ks, preset.seeds) == ((2,), (5, 7))

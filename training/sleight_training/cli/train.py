@@ -67,6 +67,10 @@ def base(
         str,
         typer.Option(help="Physics engine: mujoco (CPU), mujoco_warp or isaacgym (GPU; the learner goes there too)."),
     ] = "mujoco",
+    start: Annotated[
+        Path | None,
+        typer.Option(help="Go on from this base policy (a run or its .safetensors): a second object takes a third."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/base_<object>_<seed>).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
     iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
@@ -103,6 +107,7 @@ def base(
                 full_pose=full_pose,
                 full_observation=full_observation,
                 engine=engine,
+                start=start,
                 notice=notice_on(console),
             )
         )

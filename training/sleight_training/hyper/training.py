@@ -9,8 +9,6 @@ from typing import Any
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from sleight_core.errors import SleightError
 from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
@@ -31,16 +29,14 @@ from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
 from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.proposals import AUTO, NONE, Notice, ProposalConfig, training_task, with_proposals
 from sleight_training.run import CONFIG, RunConfig, provenance, read_run
+from sleight_training.states import LEARNED, START, read_states, write_states
 from sleight_training.weights import SUFFIX, read_weights
 
 #: What does not learn, in a run's folder: experts and object encoder.
 FROZEN = "frozen.safetensors"
-#: What stage 2 starts from, in a run's folder.
-START = "start.safetensors"
 #: Keys of a checkpoint under which both are.
 MIXTURE_STATE = "mixture_state_dict"
 ENCODER_STATE = "encoder_state_dict"
-_LEARNED = ("actor_state_dict", "critic_state_dict")
 
 
 def prepare_hyper(
@@ -121,7 +117,7 @@ def prepare_hyper(
     folder.mkdir(parents=True, exist_ok=True)
     write_frozen(folder, frozen)
     if learned:
-        save_file(_flat(learned), folder / START)
+        write_states(folder / START, learned)
     run.write(folder)
     return run
 
@@ -187,7 +183,7 @@ def rebuild(run: RunConfig, states: dict[str, Any]) -> tuple[Mixture, PointNet]:
 
     Args:
         run: The run's configuration.
-        states: A checkpoint, or what `read_frozen` gives.
+        states: A checkpoint, or what `read_states` gives.
 
     Raises:
         SleightError: They are not those of the configuration.
@@ -236,42 +232,20 @@ def train_hyper(
 def build_hyper_runner(folder: Path, run: RunConfig, *, session: int = 0, device: str = "cpu") -> PpoRunner:
     """Build environments and learner of a run; see `build_runner` of base training."""
     seed = begin_session(run, session)
-    hyper, frozen = hyper_of(run), read_frozen(folder / FROZEN)
+    hyper, frozen = hyper_of(run), read_states(folder / FROZEN)
     mixture, encoder = rebuild(run, frozen)
     task = hyper_task(run, hyper_objects(run), run.ppo.num_envs, encoder, proposals=run.proposals, seed=seed)
     env = HyperVecEnv(task, mixture, reward_scale=run.ppo.reward_scale, device=device)
     runner = PpoRunner(env, run.ppo, folder, device, settings=hyper_settings(run.ppo, hyper), frozen=frozen)
     if (folder / START).exists():
         # Optimiser and learning rate start anew, as in the public code.
-        runner.algorithm.load(read_frozen(folder / START), {"actor": True, "critic": True}, True)
+        runner.algorithm.load(read_states(folder / START), {"actor": True, "critic": True}, True)
     return runner
-
-
-def read_frozen(path: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """Read the state dictionaries that lie beside a run.
-
-    Raises:
-        SleightError: The file is missing or damaged.
-    """
-    try:
-        flat = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise SleightError("a file of the run cannot be read", value=path, remedy="start the run again") from error
-    states: dict[str, dict[str, torch.Tensor]] = {}
-    for key, value in flat.items():
-        name, rest = key.split(".", 1)
-        states.setdefault(name, {})[rest] = value
-    return states
 
 
 def write_frozen(folder: Path, states: dict[str, Any]) -> None:
     """Write what does not learn, experts and object encoder, beside a run."""
-    save_file(_flat({name: states[name] for name in (MIXTURE_STATE, ENCODER_STATE)}), folder / FROZEN)
-
-
-def _flat(states: dict[str, dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    # Copied, since a file may not hold one tensor twice, and two experts may be the same.
-    return {f"{name}.{key}": value.clone().contiguous() for name, part in states.items() for key, value in part.items()}
+    write_states(folder / FROZEN, {name: states[name] for name in (MIXTURE_STATE, ENCODER_STATE)})
 
 
 def _terms(hyper: HyperConfig, terms: tuple[tuple[str, float], ...]) -> list[Any]:
@@ -297,4 +271,4 @@ def _from_stage_1(start: Path, ppo: Any) -> tuple[HyperConfig, dict[str, Any], d
     # The networks go on, so they keep their sizes.
     same = {name: getattr(before.ppo, name) for name in ("hidden", "obs_normalization", "asymmetric_critic")}
     frozen = {name: dict(data[name]) for name in (MIXTURE_STATE, ENCODER_STATE)}
-    return hyper, frozen, {name: dict(data[name]) for name in _LEARNED}, ppo.model_copy(update={**same, "burn_in": 0})
+    return hyper, frozen, {name: dict(data[name]) for name in LEARNED}, ppo.model_copy(update={**same, "burn_in": 0})

@@ -106,6 +106,15 @@ class PpoRunner:
         torch.save(data, part)
         os.replace(part, self.checkpoint)
 
+    def start_from(self, states: dict[str, dict[str, torch.Tensor]]) -> None:
+        """Take over actor and critic of another training; exploration, optimiser and counts start anew.
+
+        Args:
+            states: "actor_state_dict" and "critic_state_dict".
+        """
+        actor = {**states["actor_state_dict"], **self._first_std}
+        self.algorithm.load({**states, "actor_state_dict": actor}, {"actor": True, "critic": True}, True)
+
     def resume(self) -> None:
         """Continue from the checkpoint.
 

@@ -39,6 +39,8 @@ class Preset(BaseModel):
         episodes: Episodes of an evaluation on each.
         proposals: Grasp proposals an object; 0 for a training without.
         proposal_effort: Options of `sleight objects proposals`.
+        base_iterations: Learning iterations of the first base policy, and of the others, which then go on from the
+            first; None: the training preset's, each from scratch as in the paper.
         all_envs: Environments of the baseline that learns on all objects without experts.
         norms: Further rules of normalisation, compared at the largest k.
         evaluation: More options of `sleight eval`.
@@ -56,6 +58,7 @@ class Preset(BaseModel):
     episodes: dict[str, int]
     proposals: int = Field(ge=0)
     proposal_effort: tuple[str, ...] = ()
+    base_iterations: tuple[int, int] | None = None
     all_envs: int | None = None
     norms: tuple[Literal["l1", "l2"], ...] = ("l1", "l2")
     evaluation: tuple[str, ...] = ()
@@ -86,6 +89,7 @@ PRESETS: dict[str, Preset] = {
         episodes={"train": 1600, "unseen_object": 705, "unseen_category": 500},
         proposals=8,
         proposal_effort=_EFFORT,
+        base_iterations=(560, 240),
         all_envs=3200,
     ),
     "full": Preset(
@@ -251,7 +255,15 @@ def _training_args(preset: Preset, policy: Policy) -> tuple[tuple[str, ...], tup
         # On two cores a base policy learns on objects of many sizes instead, for which no proposals fit.
         follows = policy.kind == "full_pose" or preset.training == "full"
         pose = given if follows else ("--proposals", "none")
-        return ("base", *which, *more, *pose, "--seed", "0"), ("codes", *(proposals if follows else ()))
+        rest, before = ("--seed", "0"), ("codes", *(proposals if follows else ()))
+        # Figure 2 compares three policies of one object: there each learns from scratch.
+        if policy.kind == "base" and preset.base_iterations and policy.k in preset.ks:
+            first, others = preset.base_iterations
+            rest += ("--iterations", str(others if policy.seed else first))
+            if policy.seed:
+                start = f"base_k{policy.k}_0"
+                rest, before = (*rest, "--start", f"{OUT}/runs/{start}"), (*before, start)
+        return ("base", *which, *more, *pose, *rest), before
     if policy.kind == "ppo":
         envs = ("--envs", str(preset.all_envs)) if preset.all_envs else ()
         options = ("--object", preset.objects["train"], "--full-observation", "--proposals", "none")

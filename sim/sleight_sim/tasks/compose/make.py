@@ -14,14 +14,11 @@ from sleight_sim.tasks.compose.world import ComposeWorld, build_world
 
 #: Worlds that are compiled at most; more environments share them (their episodes differ all the same).
 MAX_WORLDS = 256
-#: The hand of all tasks, which a robot's nodes know under this name too.
-COMPOSE_HAND = "shadow_compose"
 
 
 def compose_hand(config: ComposeTaskConfig) -> HandTable:
-    """The Shadow Hand with the task's bounds of the wrist: the hand "shadow_compose" unless the task has its own."""
-    table = load_hand(COMPOSE_HAND)
-    return table if table.wrist == config.wrist else table.model_copy(update={"wrist": config.wrist})
+    """The Shadow Hand with the task's bounds of the wrist; a robot's nodes know the same as hand "shadow_compose"."""
+    return load_hand("shadow").model_copy(update={"wrist": config.wrist})
 
 
 def make_worlds(config: ComposeTaskConfig, count: int, seed: int = 0, *, visuals: bool = False) -> list[ComposeWorld]:
