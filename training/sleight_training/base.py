@@ -10,6 +10,7 @@ from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
 from sleight_sim.objects.splits import SPLITS
 from sleight_sim.tasks.grasp.config import ProposalReward
+from sleight_sim.tasks.grasp.hands import for_hand
 
 from sleight_training.hyper.config import FULL_STATE_TERMS
 from sleight_training.ppo.config import preset
@@ -32,6 +33,8 @@ def prepare_run(
     proposals: str = NONE,
     full_pose: bool = False,
     full_observation: bool = False,
+    hand: str | None = None,
+    arm_action: str | None = None,
     notice: Notice | None = None,
 ) -> RunConfig:
     """Write a new run's configuration, or read the one to resume.
@@ -47,6 +50,8 @@ def prepare_run(
         proposals: Grasp proposals whose joints r_pose points at, see `find_proposals`.
         full_pose: Pay for the wrist of the proposals as well (the paper's Full Pose, Figure 2).
         full_observation: Let the policy see orientation and velocities of the object (Full Obs).
+        hand: The hand, or robot; None: the preset's.
+        arm_action: How a hand on an arm acts, see `ArmConfig.action`; None: the preset's.
         notice: Told where proposals come from.
 
     Raises:
@@ -67,11 +72,12 @@ def prepare_run(
         raise SleightError("the full pose is that of a grasp proposal", remedy="add --proposals generate, or a folder")
     things = base_objects(objects, ppo.num_envs)  # before anything is written: a wrong name is refused
     pay = ProposalReward() if full_pose else POSE_ONLY
-    task, record = with_proposals(chosen.task, proposals, objects, lambda: things, pay=pay, notice=notice)
+    plain = for_hand(chosen.task, hand or chosen.task.hand, arm_action)
+    task, record = with_proposals(plain, proposals, objects, lambda: things, pay=pay, notice=notice)
     if full_pose and record is None:
         raise SleightError("no grasp proposals, and the full pose is that of one", value=objects)
     if full_observation:
-        task = task.model_copy(update={"terms": FULL_STATE_TERMS})
+        task = for_hand(task.model_copy(update={"terms": FULL_STATE_TERMS}), task.hand)
     run = RunConfig.model_validate(
         {
             "kind": "base",

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import mujoco
 import numpy as np
 from mujoco.batch import Batch
+from sleight_core.arm import ArmKinematics
 from sleight_core.hand import HandTable
 from sleight_core.rotations import quat_rotate
 
 from sleight_sim.engines.base import InitialState, SimState
+from sleight_sim.worlds.touch import touch_addresses
 
 
 class MujocoBatchEngine:
@@ -41,12 +43,16 @@ class MujocoBatchEngine:
         joints = [first.joint(name) for name in table.joint_names]
         self._joint_qpos = _contiguous([int(joint.qposadr[0]) for joint in joints])
         self._joint_qvel = _contiguous([int(joint.dofadr[0]) for joint in joints])
-        wrist, thing = first.joint("wrist"), first.joint("object")
-        self._wrist_qpos, self._wrist_qvel = int(wrist.qposadr[0]), int(wrist.dofadr[0])
+        thing = first.joint("object")
+        self._arm = ArmKinematics.of_wrist(table) if table.arm_joints else None
+        if self._arm is None:
+            wrist = first.joint("wrist")
+            self._wrist_qpos, self._wrist_qvel = int(wrist.qposadr[0]), int(wrist.dofadr[0])
+            self._wrist_ctrl = np.array(
+                [first.actuator(f"wrist_{axis}").id for axis in ("vx", "vy", "vz", "wx", "wy", "wz")]
+            )
+        self._touch_at = touch_addresses(first)
         self._object_qpos, self._object_qvel = int(thing.qposadr[0]), int(thing.dofadr[0])
-        self._wrist_ctrl = np.array(
-            [first.actuator(f"wrist_{axis}").id for axis in ("vx", "vy", "vz", "wx", "wy", "wz")]
-        )
         self._joint_ctrl = np.array([first.actuator(f"act_{name}").id for name in table.actuated_joint_names])
         self._wrench_at = int(first.sensor(f"{table.finger_names[0]}_force").adr[0])
         self._failed = np.zeros(self.num_envs, dtype=bool)
@@ -56,15 +62,17 @@ class MujocoBatchEngine:
         if len(ids) == 0:
             return
         self.batch.reset(ids, stage=mujoco.mjtStage.mjSTAGE_NONE)
-        w, o = self._wrist_qpos, self._object_qpos
-        self._qpos[ids, w : w + 3] = initial.wrist_pos
-        self._qpos[ids, w + 3 : w + 7] = initial.wrist_quat
+        o = self._object_qpos
+        if self._arm is None:
+            w = self._wrist_qpos
+            self._qpos[ids, w : w + 3] = initial.wrist_pos
+            self._qpos[ids, w + 3 : w + 7] = initial.wrist_quat
+            self._ctrl[ids[:, None], self._wrist_ctrl[None, :]] = 0.0
         self._qpos[ids[:, None], self._joint_qpos_index] = initial.joint_pos
         self._qpos[ids, o : o + 3] = initial.object_pos
         self._qpos[ids, o + 3 : o + 7] = initial.object_quat
         targets = initial.joint_pos[:, self.table.actuated_index]
         self._ctrl[ids[:, None], self._joint_ctrl[None, :]] = targets
-        self._ctrl[ids[:, None], self._wrist_ctrl[None, :]] = 0.0
         self.batch.forward(ids)
 
     @property
@@ -75,7 +83,8 @@ class MujocoBatchEngine:
     def step(self, joint_targets: np.ndarray, wrist_twist: np.ndarray) -> None:
         """Advance one control period (see `Engine.step`)."""
         self._ctrl[:, self._joint_ctrl] = joint_targets
-        self._ctrl[:, self._wrist_ctrl] = wrist_twist
+        if self._arm is None:
+            self._ctrl[:, self._wrist_ctrl] = wrist_twist
         self.batch.step(nstep=self.substeps)
         np.logical_not(np.isfinite(self._qpos).all(axis=-1), out=self._failed)
 
@@ -93,25 +102,37 @@ class MujocoBatchEngine:
 
     def state(self) -> SimState:
         """Copy the current state (see `Engine.state`)."""
-        w, o = self._wrist_qpos, self._object_qpos
-        wv, ov = self._wrist_qvel, self._object_qvel
+        o, ov = self._object_qpos, self._object_qvel
         qpos, qvel, count = self._qpos, self._qvel, len(self.table.fingers)
         wrench = self._sensors[:, self._wrench_at : self._wrench_at + 6 * count].reshape(self.num_envs, count, 6)
-        wrist_quat = qpos[:, w + 3 : w + 7].copy()
+        joint_pos, joint_vel = qpos[:, self._joint_qpos].copy(), qvel[:, self._joint_qvel].copy()
         object_quat = qpos[:, o + 3 : o + 7].copy()
         return SimState(
-            joint_pos=qpos[:, self._joint_qpos].copy(),
-            joint_vel=qvel[:, self._joint_qvel].copy(),
-            wrist_pos=qpos[:, w : w + 3].copy(),
-            wrist_quat=wrist_quat,
-            wrist_linvel=qvel[:, wv : wv + 3].copy(),
-            wrist_angvel=quat_rotate(wrist_quat, qvel[:, wv + 3 : wv + 6]),
+            joint_pos=joint_pos,
+            joint_vel=joint_vel,
+            **self._wrist_state(joint_pos, joint_vel),
             fingertip_wrench=wrench.copy(),
             object_pos=qpos[:, o : o + 3].copy(),
             object_quat=object_quat,
             object_linvel=qvel[:, ov : ov + 3].copy(),
             object_angvel=quat_rotate(object_quat, qvel[:, ov + 3 : ov + 6]),
+            touching=(self._sensors[:, self._touch_at] > 0).any(axis=1) if len(self._touch_at) else None,
         )
+
+    def _wrist_state(self, joint_pos: np.ndarray, joint_vel: np.ndarray) -> dict[str, np.ndarray]:
+        """The wrist's part of the state; an arm's joints say it, by the robot's own code."""
+        if self._arm is not None:
+            arm = self.table.arm_index
+            at = self._arm.state(joint_pos[:, arm], joint_vel[:, arm])
+            return {"wrist_pos": at.pos, "wrist_quat": at.quat, "wrist_linvel": at.linvel, "wrist_angvel": at.angvel}
+        w, v = self._wrist_qpos, self._wrist_qvel
+        quat = self._qpos[:, w + 3 : w + 7].copy()
+        return {
+            "wrist_pos": self._qpos[:, w : w + 3].copy(),
+            "wrist_quat": quat,
+            "wrist_linvel": self._qvel[:, v : v + 3].copy(),
+            "wrist_angvel": quat_rotate(quat, self._qvel[:, v + 3 : v + 6]),
+        }
 
 
 def _contiguous(index: list[int]) -> slice | np.ndarray:

@@ -61,6 +61,15 @@ def base(
     preset: Annotated[
         str, typer.Option(help="cpu: 2 cores, about 15 minutes; full: the paper's sizes, for a GPU; smoke: a test.")
     ] = "cpu",
+    hand: Annotated[
+        str | None, typer.Option(help="Hand, or hand on an arm: leap, leap_ur5e ... (default: the preset's, shadow).")
+    ] = None,
+    arm_action: Annotated[
+        str | None,
+        typer.Option(
+            help="On an arm: pose, the wrist's twist as the arm's joint targets (default), or joints, as in ResDex B.2."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, physics and starts.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/base_<object>_<seed>).")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
@@ -75,7 +84,7 @@ def base(
 
     console = Console(stderr=True)
     label = name.replace(":", "_").replace("/", "_") if k is None else f"k{k}_{index}"
-    folder = out or Path("runs") / f"base_{label}_{seed}"
+    folder = out or Path("runs") / f"base_{f'{hand}_' if hand else ''}{label}_{seed}"
     run = training.prepare_run(
         folder,
         objects=name,
@@ -87,6 +96,8 @@ def base(
         proposals=proposals,
         full_pose=full_pose,
         full_observation=full_observation,
+        hand=hand,
+        arm_action=arm_action,
         notice=notice_on(console),
     )
     with TrainingBar(console, f"base policy on {run.objects}", run.ppo.iterations) as bar:
