@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 from sleight_core.arm import ArmKinematics
 from sleight_core.errors import SleightError
+from sleight_core.hand import FingertipKinematics
 from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.rotations import quat_rotate
+from sleight_description import load_hand
+from sleight_sim.engines import InitialState
+from sleight_sim.grasps.proposal import NO_CONTACTS, GraspProposals
+from sleight_sim.grasps.task import make_proposal_task
 from sleight_sim.objects.household import household_object
-from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, ROBUST, ArmConfig, GraspTaskConfig
+from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, ROBUST, STAGE_1_REWARD, ArmConfig, GraspTaskConfig
+from sleight_sim.tasks.grasp.env import PALM_DOWN
 from sleight_sim.tasks.grasp.hands import for_hand
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
@@ -127,8 +134,6 @@ def test_the_arm_touching_the_robot_is_seen():
     t.reset()
     folded = t.sim.joint_pos.copy()
     folded[:, t.table.arm_index] = [0.0, -1.57, 3.1, 0.0, 1.57, 0.0]  # the forearm back on the upper arm
-    from sleight_sim.engines import InitialState
-
     sim = t.sim
     start = InitialState(folded, sim.wrist_pos, sim.wrist_quat, sim.object_pos, sim.object_quat)
     t.engine.reset(np.array([0]), start)
@@ -139,3 +144,20 @@ def test_a_start_out_of_reach_is_refused():
     t = task(arm=ArmConfig(max_yaw=0.6), wrist_xy=2.0)
     with pytest.raises(SleightError, match="does not reach"):
         t.reset()
+
+
+def test_proposals_of_the_hand_alone_are_followed_on_an_arm():
+    """The reward compares the fingers with the proposal's, and the wrist with its pose, whatever carries it."""
+    hand = load_hand("leap")
+    quats = PALM_DOWN[None]
+    offset = quat_rotate(quats, FingertipKinematics(hand).grasp_offset[None])
+    joints = hand.posture("power_grasp")[None]
+    motors, plane = joints[:, hand.actuated_index], np.full((1, 4), np.nan)
+    pose = (np.array([[0.0, 0.0, 0.05]]) - offset, quats)
+    grasps = GraspProposals(BOX.name, hand, *pose, joints, motors, np.ones(1), plane, (NO_CONTACTS,))
+    config = for_hand(GraspTaskConfig(reward=STAGE_1_REWARD), "leap_ur5e")
+    t = make_proposal_task(config, [BOX], 2, {BOX.name: grasps}, num_threads=1)
+    t.reset()
+    result = t.step(still(t))
+    assert result.terms["proposal"] < 0 and np.isfinite(result.reward).all()
+    assert t.targets.goal()[2] == pytest.approx(np.tile(joints, (2, 1)))

@@ -151,7 +151,8 @@ class ActionSpec:
             scale=(step,) * len(names),
             joint_names=names,
             lead=lead,
-            **_ranges(table, names),
+            lower=_lower(table, names),
+            upper=_upper(table, names),
         )
         return cls(table, [arm, _finger_targets(table)])
 
@@ -167,7 +168,13 @@ class ActionSpec:
         wrist, names = table.wrist, table.arm_joints
         scale = (wrist.linear_speed * period,) * 3 + (wrist.angular_speed * period,) * 3
         arm = ActionPart(
-            name="arm_pose", rule="delta_pose", scale=scale, joint_names=names, lead=lead, **_ranges(table, names)
+            name="arm_pose",
+            rule="delta_pose",
+            scale=scale,
+            joint_names=names,
+            lead=lead,
+            lower=_lower(table, names),
+            upper=_upper(table, names),
         )
         return cls(table, [arm, _finger_targets(table)])
 
@@ -257,14 +264,23 @@ class ActionSpec:
         return xp.clip(xp.concat(parts, axis=-1), -1.0, 1.0)
 
 
-def _ranges(table: HandTable, names: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    rows = [table.joint(name) for name in names]
-    return {"lower": tuple(row.lower for row in rows), "upper": tuple(row.upper for row in rows)}
+def _lower(table: HandTable, names: Sequence[str]) -> tuple[float, ...]:
+    return tuple(table.joint(name).lower for name in names)
+
+
+def _upper(table: HandTable, names: Sequence[str]) -> tuple[float, ...]:
+    return tuple(table.joint(name).upper for name in names)
 
 
 def _finger_targets(table: HandTable) -> ActionPart:
     names = tuple(name for name in table.actuated_joint_names if name not in table.arm_joints)
-    return ActionPart(name="hand_joints", rule="absolute_target", joint_names=names, **_ranges(table, names))
+    return ActionPart(
+        name="hand_joints",
+        rule="absolute_target",
+        joint_names=names,
+        lower=_lower(table, names),
+        upper=_upper(table, names),
+    )
 
 
 def _pose_steps(table: HandTable, part: ActionPart) -> PoseSteps:
