@@ -198,6 +198,7 @@ class GraspTaskConfig(_Config):
         yaw_noise: Half range of the error of an aligned start (rad).
         near_start: Share of the episodes, in training, that start with the object at rest and the palm 1.5 to 6 cm
             above it: lifting is then found early. Such episodes do not count for success.
+        near_gap: Least height of the hand's root over the object in such a start (m); it depends on how thick the palm is.
         wrist_xy: Half range of the hand's start around the table's centre (m); the paper has 0.
         wrist_torque: Torque of the wrist's servo at full command against a stop (N m); None for the hand table's.
             The paper's damped hand amounts to 0.278.
@@ -221,6 +222,7 @@ class GraspTaskConfig(_Config):
     start_yaw: Literal["aligned", "random"] = "aligned"
     yaw_noise: float = Field(default=0.25, ge=0)
     near_start: float = Field(default=0.0, ge=0, le=1)
+    near_gap: float = Field(default=0.03, gt=0)
     wrist_xy: float = 0.0
     wrist_torque: float | None = Field(default=None, gt=0)
     joint_start_noise: float = 0.0

@@ -336,7 +336,7 @@ class GraspTask:
             offset = rotate_z(np.tile(self._palm_to_grasp, (n, 1)), yaw)
             object_pos[near, 2] = TABLE_HEIGHT + rest[near] + 0.001
             wrist_pos[near, :2] = object_pos[near, :2] - offset[near, :2] + rng.uniform(-0.01, 0.01, (n, 2))[near]
-            low = TABLE_HEIGHT + 2.0 * rest + 0.03 + rng.uniform(0.0, 0.045, n)
+            low = TABLE_HEIGHT + 2.0 * rest + config.near_gap + rng.uniform(0.0, 0.045, n)
             wrist_pos[near, 2] = np.minimum(low, wrist_pos[:, 2])[near]
         joint_pos = np.zeros((n, len(self.table.joint_names)))
         if config.joint_start_noise:

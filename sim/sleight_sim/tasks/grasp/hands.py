@@ -8,6 +8,8 @@ from sleight_sim.tasks.grasp.config import GraspTaskConfig
 
 #: Hands that feel no forces at their fingertips: their policies see none.
 NUMB = ("leap",)
+#: Least height of other hands' roots over the object in a near start (m): the LEAP Hand's palm reaches 39 mm down.
+NEAR_GAP = {"leap": 0.047}
 
 
 def for_hand(config: GraspTaskConfig, hand: str, arm_action: str | None = None) -> GraspTaskConfig:
@@ -23,7 +25,10 @@ def for_hand(config: GraspTaskConfig, hand: str, arm_action: str | None = None) 
     """
     load_hand(hand)
     update: dict[str, object] = {"hand": hand}
-    if hand_alone(hand).name in NUMB:
+    alone = hand_alone(hand).name
+    if alone in NEAR_GAP:
+        update["near_gap"] = NEAR_GAP[alone]
+    if alone in NUMB:
         update["terms"] = tuple(row for row in config.terms if row[0] != "fingertip_wrench")
     if arm_action is not None:
         update["arm"] = {**config.arm.model_dump(), "action": arm_action}
