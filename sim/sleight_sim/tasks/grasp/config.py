@@ -198,7 +198,7 @@ class GraspTaskConfig(_Config):
         yaw_noise: Half range of the error of an aligned start (rad).
         near_start: Share of the episodes, in training, that start with the object at rest and the palm 1.5 to 6 cm
             above it: lifting is then found early. Such episodes do not count for success.
-        near_gap: Least height of the hand's root over the object in such a start (m); it depends on how thick the palm is.
+        near_gap: Least height of the hand's root over the object in such a start (m): how thick the palm is decides.
         wrist_xy: Half range of the hand's start around the table's centre (m); the paper has 0.
         wrist_torque: Torque of the wrist's servo at full command against a stop (N m); None for the hand table's.
             The paper's damped hand amounts to 0.278.

@@ -26,6 +26,8 @@ from sleight_ros.profiles import profile_path
 
 #: Start of the graph: discovery takes up to some seconds, decomposing a mesh longer.
 START_TIMEOUT = 60.0
+#: How long a hand's driver may refuse while its bus is busy or not connected yet, s.
+DRIVER_PATIENCE = 10.0
 #: Time for the dropped object to come to rest before the policy is engaged, s.
 SETTLE = 0.6
 
@@ -223,10 +225,10 @@ def play_episode(
     client.trigger("policy/release")
     client.activate_bridge(False)
     if hand_driver:
-        client.trigger("driver/disable")
+        client.trigger("driver/disable", patience=DRIVER_PATIENCE)
     client.reset(thing.name, seed)
     if hand_driver:
-        client.trigger("driver/enable")
+        client.trigger("driver/enable", patience=DRIVER_PATIENCE)
     client.trigger("perception/reset")
     client.activate_bridge(True)
     placed = time.time_ns() + int(SETTLE * 1e9)
