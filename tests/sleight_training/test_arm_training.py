@@ -9,10 +9,15 @@ pytest.importorskip("onnx")
 from sleight_core.bundle import load_bundle
 from sleight_description import load_hand
 from sleight_export.run import export_run
+from sleight_export.student import export_student
 from sleight_training.base import prepare_run, train_base
+from sleight_training.codes.encoder import write_encoder
+from sleight_training.codes.network import PointNet
 from sleight_training.evaluation.grasp import evaluate
 from sleight_training.evaluation.result import result_dict
 from sleight_training.hyper.experts import load_expert
+from sleight_training.hyper.training import prepare_hyper, train_hyper
+from sleight_training.student.training import prepare_student, train_student
 
 
 def small(folder, action):
@@ -51,3 +56,29 @@ def test_an_expert_of_an_arm_knows_how_it_acts(tmp_path):
     assert (from_bundle.arm.action, from_bundle.arm.joint_step) == ("joints", run.task.arm.joint_step)
     for ours, theirs in zip(network.state_dict().values(), same.state_dict().values(), strict=True):
         assert np.allclose(ours.numpy(), theirs.numpy())
+
+
+def test_hyper_policy_and_student_of_an_arm(tmp_path):
+    """Mixture and vision student act on the arm as their experts do (ResDex B.2), and a student's bundle loads."""
+    small(tmp_path / "base", "joints")
+    write_encoder(PointNet(), tmp_path / "codes.safetensors")
+    hyper = prepare_hyper(
+        tmp_path / "hyper",
+        experts=[tmp_path / "base"],
+        codes=tmp_path / "codes.safetensors",
+        objects="household:box:0",
+        preset_name="smoke",
+        seed=0,
+        iterations=1,
+        num_envs=4,
+        proposals="none",
+    )
+    assert (hyper.task.hand, hyper.task.arm.action) == ("leap_ur5e", "joints")
+    assert train_hyper(tmp_path / "hyper", hyper).iteration == 1
+    options = {"preset_name": "smoke", "seed": 0, "num_envs": 4, "iterations": 1}
+    student = prepare_student(tmp_path / "student", teacher=tmp_path / "hyper", head="mixture", **options)
+    assert (student.task.hand, student.task.arm.action) == ("leap_ur5e", "joints")
+    assert "fingertip_wrench" not in dict(student.task.terms)
+    assert train_student(tmp_path / "student", student).iteration == 1
+    bundle = export_student(tmp_path / "student", tmp_path / "seeing").bundle
+    assert bundle.manifest.action[0].rule == "delta_target"
