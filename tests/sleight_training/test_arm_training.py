@@ -61,7 +61,7 @@ def test_an_expert_of_an_arm_knows_how_it_acts(tmp_path):
 def test_hyper_policy_and_student_of_an_arm(tmp_path):
     """Mixture and vision student act on the arm as their experts do (ResDex B.2), and a student's bundle loads."""
     small(tmp_path / "base", "joints")
-    write_encoder(PointNet(), tmp_path / "codes.safetensors")
+    write_encoder(tmp_path / "codes.safetensors", PointNet(), "a test")
     hyper = prepare_hyper(
         tmp_path / "hyper",
         experts=[tmp_path / "base"],

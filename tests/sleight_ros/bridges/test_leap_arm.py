@@ -40,7 +40,7 @@ class Clock:
     """Time of bridge and states; a loaded machine makes nothing stale."""
 
     def __init__(self):
-        self.now = 100.0
+        self.now, self.ticks = 100.0, 0
 
     def monotonic(self):
         return self.now
@@ -64,9 +64,9 @@ class BusDriver:
         for motor in self.motors.values():
             motor.memory.set("Torque Enable", int(on))
 
-    def publish(self):
+    def publish(self, stamp):
         angles = self.mapping.from_ticks(np.array([self.motors[one].position for one in LEAP.ids]))
-        self.wires.deliver("leap/joint_states", joint_state_msg(LEAP.joint_names, angles, 0.0 * angles, STAMP))
+        self.wires.deliver("leap/joint_states", joint_state_msg(LEAP.joint_names, angles, 0.0 * angles, stamp))
 
 
 @pytest.fixture
@@ -90,10 +90,12 @@ def rig(monkeypatch, tmp_path):
     wires.listen(None, "joint_states", joints.append)
 
     def publish(*, hand_speaks=True):
-        driver.publish(STAMP, hand.read(), last=False)
+        clock.ticks += 1
+        stamp = Time(sec=7, nanosec=clock.ticks * 1000)
+        driver.publish(stamp, hand.read(), last=False)
         if hand_speaks:
-            bus.publish()
-        driver.publish(STAMP, hand.read(), last=True)
+            bus.publish(stamp)
+        driver.publish(stamp, hand.read(), last=True)
 
     publish()
     limits = JointLimits.from_table(TABLE)
@@ -122,13 +124,14 @@ def test_each_source_has_an_age_limit_of_its_own(rig):
     count = len(rig.joints)
     rig.clock.now += 0.04
     rig.publish(hand_speaks=False)
-    assert len(rig.joints) == count + 1, "the hand's state is 40 ms old: young enough"
+    assert len(rig.joints) == count, "the hand has said nothing new: no new state"
+    assert rig.sources.report()["states.hand"] == "ok", "but 40 ms are young enough"
     rig.clock.now += 0.02
     rig.publish(hand_speaks=False)
-    assert len(rig.joints) == count + 1, "60 ms: no joint state at all, and the safety filter holds"
+    assert len(rig.joints) == count, "60 ms: no joint state at all, and the safety filter holds"
     assert "60 ms old" in rig.sources.report()["states.hand"]
     rig.publish()
-    assert len(rig.joints) == count + 2
+    assert len(rig.joints) == count + 1
 
 
 def test_targets_arrive_through_motors_and_controller(rig):

@@ -126,6 +126,7 @@ class StateSources:
         self.has_arm = any(isinstance(part, ArmPart) for part in parts.values()) or bool(joints and table.arm_joints)
         self.arm: tuple[dict[str, float], float] = ({}, -np.inf)
         self._maps: dict[str, StateMap] = {}
+        self._merged_stamp = -1
         self._merger = JointMerger(table.joint_names, self._sources(joints))
         for name, part in parts.items():
             if isinstance(part, ArmPart):
@@ -206,7 +207,10 @@ class StateSources:
         if not state.problem and not state.names:
             return
         merged = self._merger.take(name, time.monotonic(), convert.stamp_to_ns(msg.header.stamp), state)
-        if merged is not None:
+        # While the oldest source says nothing new there is no new state: drivers at rates of their own are no fault,
+        # and one that stands still becomes too old.
+        if merged is not None and (merged.stamp != self._merged_stamp or len(self._merger.sources) == 1):
+            self._merged_stamp = merged.stamp
             stamp = convert.stamp_from_ns(merged.stamp)
             if self._table.arm_joints:
                 angles = dict(zip(merged.names, merged.position.tolist(), strict=True))
