@@ -105,6 +105,8 @@ def evaluate(
     if "grasp_distance" in result:
         found = result["grasp_distance"]
         console.print(f"distance from grasp proposals: D = {found['D']:.1f} over {found['episodes']} episodes")
+    if "arm_touched" in result:
+        console.print(f"the arm touched the table or the robot in {result['arm_touched']} of {episodes} episodes")
     if minimum is not None and result["held_success"] < minimum:
         console.print(f"held success {result['held_success']:.1%} is below {minimum:.1%}")
         raise typer.Exit(1)

@@ -132,7 +132,8 @@ class PolicyStep:
     def command(self, action: np.ndarray, inputs: PolicyInputs) -> Command:
         """Decode an action (A,) into a command, a batch of one."""
         yaw = np.array([inputs.canonical_yaw])
-        return self.action.decode(np.asarray(action, dtype=float)[None], yaw, inputs.last_targets[None])
+        last, joints = inputs.last_targets[None], inputs.joint_pos[None]
+        return self.action.decode(np.asarray(action, dtype=float)[None], yaw, last, joints)
 
 
 def needed_sources(manifest: Manifest) -> frozenset[str]:

@@ -11,6 +11,7 @@ import numpy as np
 from sleight_core.hand import HandTable
 from sleight_core.rotations import quat_multiply, quat_rotate, yaw_quat
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.arm import ArmCarrier
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_sim.tasks.grasp.env import PALM_DOWN
 from sleight_sim.tasks.grasp.metrics import GraspMetrics
@@ -65,6 +66,8 @@ class World(ABC, Generic[OneThing]):
         self.config = config
         self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
         self.goal = np.asarray(config.goal)
+        #: For a hand on an arm: how its joints place it at the start, and where they have it.
+        self._carrier = ArmCarrier(table, config.control_period) if table.arm_joints else None
         self._models: dict[str, mujoco.MjModel] = {}
         self.load(thing)
 
@@ -100,11 +103,12 @@ class World(ABC, Generic[OneThing]):
         joints = [model.joint(name) for name in table.joint_names]
         self._joint_qpos = np.array([int(joint.qposadr[0]) for joint in joints])
         self._joint_qvel = np.array([int(joint.dofadr[0]) for joint in joints])
-        self._wrist_qpos, self._wrist_qvel = (
-            int(a[0]) for a in (model.joint("wrist").qposadr, model.joint("wrist").dofadr)
-        )
+        if self._carrier is None:
+            self._wrist_qpos, self._wrist_qvel = (
+                int(a[0]) for a in (model.joint("wrist").qposadr, model.joint("wrist").dofadr)
+            )
+            self._wrist_ctrl = np.array([model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
         self._object_qpos = int(model.joint("object").qposadr[0])
-        self._wrist_ctrl = np.array([model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
         self._joint_ctrl = np.array([model.actuator(f"act_{name}").id for name in table.actuated_joint_names])
         self._wrench_at = int(model.sensor(f"{table.finger_names[0]}_force").adr[0])
 
@@ -114,16 +118,20 @@ class World(ABC, Generic[OneThing]):
         """Put hand and object at rest where they start.
 
         Args:
-            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root.
+            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root; an arm's joints go there.
             thing: The same of the object.
-            joints: (J,) rad, inside their limits.
+            joints: (J,) rad, inside their limits; those of an arm are found.
         """
-        data, o, w = self.data, self._object_qpos, self._wrist_qpos
+        data, o = self.data, self._object_qpos
         data.qpos[o : o + 3], data.qpos[o + 3 : o + 7] = thing
-        data.qpos[w : w + 3], data.qpos[w + 3 : w + 7] = wrist
+        if self._carrier is not None:
+            joints[self.table.arm_index] = self._carrier.start(wrist[0][None], wrist[1][None])[0]
+        else:
+            w = self._wrist_qpos
+            data.qpos[w : w + 3], data.qpos[w + 3 : w + 7] = wrist
+            data.ctrl[self._wrist_ctrl] = 0.0
         data.qpos[self._joint_qpos] = joints
         data.ctrl[self._joint_ctrl] = joints[self.table.actuated_index]
-        data.ctrl[self._wrist_ctrl] = 0.0
         mujoco.mj_forward(self.model, data)
         self.metrics.reset(np.array([0]))
 
@@ -132,8 +140,9 @@ class World(ABC, Generic[OneThing]):
         self.data.ctrl[self._joint_ctrl] = targets
 
     def command_twist(self, twist: np.ndarray) -> None:
-        """Set the wrist twist (6,) in the task frame, m/s and rad/s."""
-        self.data.ctrl[self._wrist_ctrl] = twist
+        """Set the wrist twist (6,) in the task frame, m/s and rad/s; an arm takes none."""
+        if self._carrier is None:
+            self.data.ctrl[self._wrist_ctrl] = twist
 
     def step(self) -> None:
         """Advance one physics step."""
@@ -152,18 +161,24 @@ class World(ABC, Generic[OneThing]):
 
     def read(self) -> RobotReading:
         """Copy what the robot's sensors say now."""
-        q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
-        wrist_quat = q[w + 3 : w + 7].copy()
+        joint_pos, joint_vel = self.data.qpos[self._joint_qpos], self.data.qvel[self._joint_qvel]
         fingers = len(self.table.finger_names)
         return RobotReading(
-            joint_pos=q[self._joint_qpos],
-            joint_vel=v[self._joint_qvel],
-            wrist_pos=q[w : w + 3].copy(),
-            wrist_quat=wrist_quat,
-            wrist_linvel=v[u : u + 3].copy(),
-            wrist_angvel=quat_rotate(wrist_quat, v[u + 3 : u + 6].copy()),
+            joint_pos,
+            joint_vel,
+            *self._wrist_state(joint_pos, joint_vel),
             wrenches=self.data.sensordata[self._wrench_at : self._wrench_at + 6 * fingers].reshape(fingers, 6).copy(),
         )
+
+    def _wrist_state(self, joint_pos: np.ndarray, joint_vel: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Position, orientation, linear and angular velocity of the root body."""
+        if self._carrier is not None:
+            arm = self.table.arm_index
+            at = self._carrier.kinematics.state(joint_pos[None, arm], joint_vel[None, arm])
+            return at.pos[0], at.quat[0], at.linvel[0], at.angvel[0]
+        q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
+        quat = q[w + 3 : w + 7].copy()
+        return q[w : w + 3].copy(), quat, v[u : u + 3].copy(), quat_rotate(quat, v[u + 3 : u + 6].copy())
 
     def object_pose(self) -> tuple[np.ndarray, np.ndarray]:
         """True position (3,) m and orientation (4,) wxyz of the object."""
@@ -192,7 +207,8 @@ class TabletopWorld(World[ObjectSpec]):
         k = rng.choice(len(poses), p=pose_probabilities(self.thing, config.poses))
         turn = rng.uniform(-np.pi, np.pi)
         minor = pose_minor_axes(self.thing)[k] + turn if config.start_yaw == "aligned" else np.nan
-        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng)[0]
+        largest = np.pi if self._carrier is None else config.arm.max_yaw
+        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng, largest)[0]
         height = TABLE_HEIGHT + max(config.start_height, poses.heights[k] + 0.002)
         thing = np.append(rng.uniform(-config.object_xy, config.object_xy, 2), height)
         wrist = np.append(rng.uniform(-config.wrist_xy, config.wrist_xy, 2), TABLE_HEIGHT + config.wrist_height)
