@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from rsl_rl.models import MLPModel
-from sleight_core.action import ActionSpec
 from sleight_core.bundle.manifest import ControlSection, ObjectSection, StartPose, TaskSection, TrainingSection
 from sleight_core.errors import SleightError
 from sleight_core.observation.spec import term_specs
 from sleight_core.safety.limits import DEFAULT_MARGIN
 from sleight_description import load_hand
+from sleight_sim.tasks.grasp.arm import ArmCarrier, task_action
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_sim.tasks.grasp.env import PALM_DOWN, GraspTask
 from sleight_sim.tasks.grasp.make import make_grasp_task
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
@@ -79,7 +80,7 @@ def request_of(run: RunConfig, data: dict[str, Any], source: Path, name: str) ->
         return hyper_request(run, data, source, name)
     table = load_hand(run.task.hand)
     size = sum(spec.size for spec in term_specs(table, run.task.terms))
-    actor = build_actor(run, data, size, ActionSpec.absolute(table).size, source)
+    actor = build_actor(run, data, size, task_action(table, run.task).size, source)
     things = base_objects(run.objects, GOLDEN_ENVS)
     return ExportRequest(
         name=name,
@@ -110,7 +111,7 @@ def common_sections(run: RunConfig | StudentRun, data: dict[str, Any], algorithm
     return dict(
         table=table,
         observation=term_specs(table, config.terms),
-        action=ActionSpec.absolute(table),
+        action=task_action(table, config),
         control=ControlSection(period=config.control_period, position_margin=DEFAULT_MARGIN),
         task=TaskSection(
             name="grasp",
@@ -118,10 +119,7 @@ def common_sections(run: RunConfig | StudentRun, data: dict[str, Any], algorithm
             success_radius=config.success_radius,
             hold_time=config.hold_steps * config.control_period,
             episode_time=config.episode_steps * config.control_period,
-            start=StartPose(
-                wrist_position=(0.0, 0.0, TABLE_HEIGHT + config.wrist_height),
-                wrist_quat=tuple(float(x) for x in PALM_DOWN),  # type: ignore[arg-type]  # four numbers
-            ),
+            start=start_pose(config),
             object=ObjectSection(set=run.objects, seed=0),
         ),
         training=TrainingSection(
@@ -134,6 +132,21 @@ def common_sections(run: RunConfig | StudentRun, data: dict[str, Any], algorithm
             command=run.command,
             versions=run.versions,
         ),
+    )
+
+
+def start_pose(config: GraspTaskConfig) -> StartPose:
+    """Where a task's episodes start: the hand, and the joints of the arm that carries it, if there is one."""
+    table = load_hand(config.hand)
+    pos = np.array([0.0, 0.0, TABLE_HEIGHT + config.wrist_height])
+    joints: dict[str, float] = {}
+    if table.arm_joints:
+        angles = ArmCarrier(table, config.control_period).start(pos[None], PALM_DOWN[None])[0]
+        joints = dict(zip(table.arm_joints, map(float, angles), strict=True))
+    return StartPose(
+        wrist_position=tuple(map(float, pos)),  # type: ignore[arg-type]  # three numbers
+        wrist_quat=tuple(map(float, PALM_DOWN)),  # type: ignore[arg-type]  # four numbers
+        joints=joints,
     )
 
 

@@ -35,7 +35,7 @@ TERMS = (
 def tiny_bundle(folder: Path, *, bias=None, gain=0.01, terms=TERMS, period=1.0 / 60.0, name="tiny", table=HAND):
     """Write a bundle whose action is tanh(gain W obs + bias) and return it as loaded."""
     specs = term_specs(table, terms)
-    spec = ActionSpec.absolute(table)
+    spec = ActionSpec.arm_pose(table, period, lead=0.1) if table.arm_joints else ActionSpec.absolute(table)
     inputs, outputs = sum(s.size for s in specs), spec.size
     rng = np.random.default_rng(0)
     weights = (gain * rng.normal(size=(inputs, outputs))).astype(np.float32)

@@ -12,6 +12,7 @@ from sleight_ros import convert
 from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
 from sleight_sim.objects import household_object
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
+from sleight_sim.tasks.grasp.hands import for_hand
 from sleight_sim.tasks.grasp.make import make_grasp_task
 
 FRAME = "world"
@@ -71,9 +72,13 @@ class Robot:
         self.inputs.take_sent(through_dds(sent), self.now)
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_robot_and_simulator_observe_the_same(seed):
-    task = make_grasp_task(GraspTaskConfig(), [household_object("cylinder", seed)], 1, seed=seed, num_threads=1)
+@pytest.mark.parametrize(
+    ("seed", "hand", "arm_action"),
+    [*((seed, "shadow", None) for seed in range(4)), (4, "leap_ur5e", "pose"), (5, "leap_ur5e", "joints")],
+)
+def test_robot_and_simulator_observe_the_same(seed, hand, arm_action):
+    config = for_hand(GraspTaskConfig(), hand, arm_action)
+    task = make_grasp_task(config, [household_object("cylinder", seed)], 1, seed=seed, num_threads=1)
     rng = np.random.default_rng(seed)
     obs, _ = task.reset()
     robot = Robot(task)

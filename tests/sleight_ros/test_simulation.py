@@ -7,6 +7,7 @@ import pytest
 
 pytest.importorskip("mujoco")
 
+from sleight_description import load_hand
 from sleight_ros.simulation.realtime import RealtimeWorld
 from sleight_ros.simulation.world import TabletopWorld
 from sleight_sim.engines import InitialState
@@ -26,12 +27,12 @@ def make_world(hand):
 
 @pytest.fixture(scope="module")
 def hand():
-    from sleight_description import load_hand
-
     return load_hand("shadow")
 
 
-def test_the_world_moves_as_the_training_engine_does(hand):
+@pytest.mark.parametrize("name", ["shadow", "leap_ur5e"])
+def test_the_world_moves_as_the_training_engine_does(name):
+    hand = load_hand(name)
     world = make_world(hand)
     first = world.read()
     engine = MujocoBatchEngine(hand, [world.model], substeps=CONFIG.substeps, num_threads=1)

@@ -11,6 +11,7 @@ from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
 from sleight_sim.objects.splits import SPLITS
 from sleight_sim.tasks.grasp.config import GraspTaskConfig, ProposalReward
+from sleight_sim.tasks.grasp.hands import for_hand
 from sleight_sim.tasks.grasp.make import check_engine
 
 from sleight_training.hyper.config import FULL_STATE_TERMS
@@ -44,6 +45,8 @@ def prepare_run(
     full_observation: bool = False,
     engine: str = "mujoco",
     start: Path | None = None,
+    hand: str | None = None,
+    arm_action: str | None = None,
     notice: Notice | None = None,
 ) -> RunConfig:
     """Write a new run's configuration, or read the one to resume.
@@ -61,6 +64,8 @@ def prepare_run(
         full_observation: Let the policy see orientation and velocities of the object (Full Obs).
         engine: Physics engine, see `make_grasp_task`.
         start: A base policy that this one goes on from: a run, or the weights kept of one. It explores less then.
+        hand: The hand, or robot; None: the preset's.
+        arm_action: How a hand on an arm acts, see `ArmConfig.action`; None: the preset's.
         notice: Told where proposals come from.
 
     Raises:
@@ -84,11 +89,12 @@ def prepare_run(
         raise SleightError("the full pose is that of a grasp proposal", remedy="add --proposals generate, or a folder")
     things = base_objects(objects, ppo.num_envs)  # before anything is written: a wrong name is refused
     pay = ProposalReward() if full_pose else POSE_ONLY
-    task, record = with_proposals(chosen.task, proposals, objects, lambda: things, pay=pay, notice=notice)
+    plain = for_hand(chosen.task, hand or chosen.task.hand, arm_action)
+    task, record = with_proposals(plain, proposals, objects, lambda: things, pay=pay, notice=notice)
     if full_pose and record is None:
         raise SleightError("no grasp proposals, and the full pose is that of one", value=objects)
     if full_observation:
-        task = task.model_copy(update={"terms": FULL_STATE_TERMS})
+        task = for_hand(task.model_copy(update={"terms": FULL_STATE_TERMS}), task.hand)
     if start is not None:
         ppo = ppo.model_copy(update={"init_std": WARM_STD})
         before = start_states(start, ppo, task)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sleight_core.errors import SleightError
-from sleight_description import load_hand
+from sleight_description import hand_alone
 from sleight_sim.grasps.source import AUTO, NONE, FoundProposals, find_proposals, surely_none
 from sleight_sim.grasps.task import make_proposal_task
 from sleight_sim.objects.spec import ObjectSpec
@@ -77,7 +77,7 @@ def with_proposals(
     tell = notice or (lambda text: None)
     if choice == NONE:
         return task, None
-    table = load_hand(task.hand)
+    table = hand_alone(task.hand)
     found = None
     if not surely_none(choice, objects, table):
         found = find_proposals(
@@ -132,7 +132,7 @@ def training_task(
 
 
 def _again(record: ProposalConfig, objects: str, things: list[ObjectSpec], hand: str) -> FoundProposals:
-    found = find_proposals(record.choice, objects, things, load_hand(hand))
+    found = find_proposals(record.choice, objects, things, hand_alone(hand))
     if found is None or found.sha256 != record.sha256:
         raise SleightError(
             "the grasp proposals are others than when the run started",

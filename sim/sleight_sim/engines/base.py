@@ -22,6 +22,8 @@ class SimState:
         wrist_pos, wrist_quat, wrist_linvel, wrist_angvel: (B, 3 | 4) of the hand's root body.
         fingertip_wrench: (B, F, 6) N and N m in the distal bodies' frames, at the last substep's start.
         object_pos, object_quat, object_linvel, object_angvel: (B, 3 | 4) of the object.
+        touching: (B,) bool: arm or palm touch the table, or the arm touches the robot itself, at the last substep's
+            start; None for a hand on a floating wrist.
     """
 
     joint_pos: Array
@@ -35,6 +37,7 @@ class SimState:
     object_quat: Array
     object_linvel: Array
     object_angvel: Array
+    touching: Array | None = None
 
 
 @dataclass
@@ -42,8 +45,8 @@ class InitialState:
     """Where n environments start: all velocities are zero.
 
     Attributes:
-        joint_pos: (n, J) rad.
-        wrist_pos, wrist_quat: (n, 3), (n, 4).
+        joint_pos: (n, J) rad; they say where a hand on an arm is.
+        wrist_pos, wrist_quat: (n, 3), (n, 4), of a floating wrist.
         object_pos, object_quat: (n, 3), (n, 4).
     """
 
@@ -55,7 +58,7 @@ class InitialState:
 
 
 class Engine(Protocol):
-    """A batch of worlds, each with one hand on a floating wrist and one object."""
+    """A batch of worlds, each with one hand, on a floating wrist or on an arm, and one object."""
 
     table: HandTable
     num_envs: int
@@ -65,7 +68,10 @@ class Engine(Protocol):
         ...
 
     def step(self, joint_targets: Array, wrist_twist: Array) -> None:
-        """Advance all environments one control period under joint targets (B, A) rad and twists (B, 6) m/s, rad/s."""
+        """Advance all environments one control period under joint targets (B, A) rad and twists (B, 6) m/s, rad/s.
+
+        An arm takes no twist.
+        """
         ...
 
     def apply_force(self, force: Array) -> None:

@@ -57,14 +57,16 @@ class MujocoBatchEngine:
         targets = initial.joint_pos[:, self.table.actuated_index]
         ctrl = self._ctrl[ids]
         ctrl[:, self.layout.joint_ctrl] = targets
-        ctrl[:, self.layout.wrist_ctrl] = 0.0
+        if self.layout.arm is None:
+            ctrl[:, self.layout.wrist_ctrl] = 0.0
         self._ctrl[ids] = ctrl
         self.batch.forward(ids)
 
     def step(self, joint_targets: np.ndarray, wrist_twist: np.ndarray) -> None:
         """Advance one control period (see `Engine.step`)."""
         self._ctrl[:, self.layout.joint_ctrl] = joint_targets
-        self._ctrl[:, self.layout.wrist_ctrl] = wrist_twist
+        if self.layout.arm is None:
+            self._ctrl[:, self.layout.wrist_ctrl] = wrist_twist
         self.batch.step(nstep=self.substeps)
         np.logical_not(np.isfinite(self._qpos).all(axis=-1), out=self._failed)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from sleight_core.errors import SleightError
+from sleight_description import hand_alone
 
 from sleight_sim.engines import Engine, SimState
 from sleight_sim.grasps.proposal import GraspProposals
@@ -40,7 +41,7 @@ class ProposalGraspTask(GraspTask):
         engine: B worlds, environment i holding `objects[i]`.
         objects: The object of each environment, in the size for which its proposals were made.
         config: The task; its reward says what a proposal is worth.
-        proposals: Proposals by the object's name.
+        proposals: Proposals by the object's name, of the hand alone where it is on an arm.
         seed: Seed of starts, delays, sensor errors and the choice of proposals.
         fallback: Reward for objects that have no proposals; without it there may be none such.
 
@@ -62,7 +63,8 @@ class ProposalGraspTask(GraspTask):
         self._choice = np.random.default_rng((seed, 11))
         super().__init__(engine, objects, config.without_proposals(), seed)
         self.reward_config, self.fallback = config.reward, fallback
-        self.targets = ProposalTargets(self.table, objects, proposals, partial=fallback is not None)
+        hand = hand_alone(self.table.name)
+        self.targets = ProposalTargets(hand, objects, proposals, partial=fallback is not None)
         #: (B,) What the proposals paid in the last step (r_proposal); 0 where there are none.
         self.proposal_reward = np.zeros(self.num_envs)
         self._paid: _Paid | None = None
@@ -101,17 +103,19 @@ class ProposalGraspTask(GraspTask):
         tips = kinematics.fingertips(sim.joint_pos, sim.joint_vel, *wrist)
         centre = kinematics.grasp_center(sim.wrist_pos, sim.wrist_quat)
         raw = np.asarray(action, dtype=np.float64)
-        pose = (sim.object_pos, sim.object_quat, centre, sim.wrist_quat, sim.joint_pos)
+        fingers = sim.joint_pos[:, self._fingers]
+        pose = (sim.object_pos, sim.object_quat, centre, sim.wrist_quat, fingers)
         return RewardInputs(
             object_pos=sim.object_pos,
             grasp_center=centre,
             finger_points=kinematics.finger_points(tips),
-            joint_pos=sim.joint_pos,
+            joint_pos=fingers,
             goal_pos=self.goal,
-            vertical_command=paid.action[:, 2],
+            vertical_command=self.vertical,
             action_change=np.square(paid.action - previous).mean(axis=-1),
             excess=np.square(raw - np.clip(raw, -1.0, 1.0)).mean(axis=-1),
             rest_height=paid.rest_height,
+            touching=sim.touching,
             proposal=proposal_errors(*pose, paid.goal),
         )
 

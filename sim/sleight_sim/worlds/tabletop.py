@@ -13,6 +13,7 @@ from sleight_description.mjcf import WORLD_CONTYPE, add_hand
 from sleight_sim.objects.convex import MAX_PIECES
 from sleight_sim.objects.mjcf import add_object
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.worlds.touch import add_touch_sensors
 
 #: Height of the table's top over the floor (m); the task frame's origin is on the floor under its centre.
 TABLE_HEIGHT = 0.6
@@ -61,7 +62,7 @@ def build_model(
     """Compile the tabletop with one object.
 
     Args:
-        table: A hand with a floating wrist.
+        table: A hand with a floating wrist, or on an arm that stands beside the table.
         thing: The object; all objects give models with the same MjData layout. With several, the model shows the first
             and holds the meshes of all (see `add_object`).
         options: Numerical options and the physics variation.
@@ -69,7 +70,8 @@ def build_model(
         visuals: Add a table, a floor, lights and a camera for pictures (no effect on the physics or the layout).
 
     Returns:
-        A model with joints "wrist", the hand's and "object", site "task_frame", and the hand's actuators and sensors.
+        A model with joints "wrist" (of a floating wrist), the hand's and "object", and the hand's actuators and
+        sensors; on an arm also the sensors of `sleight_sim.worlds.touch`.
     """
     options = options or SolverOptions()
     spec = mujoco.MjSpec()
@@ -84,6 +86,8 @@ def build_model(
     spec.option.impratio = options.impratio
     add_table(spec)
     add_hand(spec, table)
+    if table.arm_joints:
+        add_touch_sensors(spec, table)
     body = spec.worldbody.add_body(name="object", pos=[0, 0, TABLE_HEIGHT + 0.1])
     body.add_freejoint(name="object")
     for geom in add_object(spec, body, thing, max_pieces):
@@ -161,13 +165,14 @@ def _vary(model: mujoco.MjModel, table: HandTable, variation: PhysicsVariation) 
     model.body_inertia[body] *= variation.mass
     first, count = int(model.body_geomadr[body]), int(model.body_geomnum[body])
     model.geom_friction[first : first + count, 0] *= variation.friction
-    for name in table.actuated_joint_names:
+    fingers = [name for name in table.joint_names if name not in table.arm_joints]
+    for name in (name for name in table.actuated_joint_names if name in fingers):
         i = model.actuator(f"act_{name}").id
         model.actuator_gainprm[i, 0] *= variation.stiffness
         model.actuator_biasprm[i, 1] *= variation.stiffness
-    for name in table.joint_names:
+    for name in fingers:
         model.dof_damping[model.joint(name).dofadr[0]] *= variation.damping
-    for axis in ("vx", "vy", "vz", "wx", "wy", "wz"):
+    for axis in ("vx", "vy", "vz", "wx", "wy", "wz") if table.wrist_mode == "floating" else ():
         i = model.actuator(f"wrist_{axis}").id
         model.actuator_gainprm[i, 0] *= variation.wrist_gain
         model.actuator_biasprm[i, 2] *= variation.wrist_gain

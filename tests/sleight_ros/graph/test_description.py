@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sleight_core.errors import SleightError
 from sleight_ros.graph.changes import parse_changes
-from sleight_ros.graph.description import PROGRAMS, GraphWish, describe, ending_order, installed, profile_hand
+from sleight_ros.graph.description import (
+    PROGRAMS,
+    GraphWish,
+    describe,
+    emulates_bus,
+    ending_order,
+    installed,
+    profile_for,
+    profile_hand,
+)
 from sleight_ros.profiles import profile_names, profile_path
 
 PROFILE = profile_path("shadow_sim")
@@ -63,7 +72,17 @@ def test_contradicting_wishes_are_refused():
 
 @pytest.mark.parametrize("name", profile_names())
 def test_the_hand_of_every_shipped_profile_is_known(name):
-    assert profile_hand(profile_path(name)) == ("leap" if name.startswith("leap_") else "shadow")
+    own = {"leap_ur5e_arm": "leap_ur5e"}
+    assert profile_hand(profile_path(name)) == own.get(name, "leap" if name.startswith("leap_") else "shadow")
+    assert emulates_bus(profile_path(name)) == (name == "leap_ur5e_arm")
+
+
+def test_a_hand_on_an_emulated_bus_has_its_real_driver():
+    profile = profile_path(profile_for("leap_ur5e"))
+    names = [node.name for node in describe(GraphWish(profile, hand_driver="leap_driver", skills=False))]
+    assert names == ["sim_node", "leap_driver", "hand_bridge", "policy_node", "perception_node"]
+    with pytest.raises(SleightError, match="no profile is shipped"):
+        profile_for("allegro")
 
 
 def test_a_profile_without_a_hand_or_without_sense(tmp_path):

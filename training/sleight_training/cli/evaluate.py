@@ -116,6 +116,8 @@ def evaluate(
     if "grasp_distance" in result:
         found = result["grasp_distance"]
         console.print(f"distance from grasp proposals: D = {found['D']:.1f} over {found['episodes']} episodes")
+    if "arm_touched" in result:
+        console.print(f"the arm touched the table or the robot in {result['arm_touched']} of {episodes} episodes")
     _check(result, minimum, console=console)
 
 

@@ -62,6 +62,15 @@ def base(
     preset: Annotated[
         str, typer.Option(help="cpu: 2 cores, about 15 minutes; full: the paper's sizes, for a GPU; smoke: a test.")
     ] = "cpu",
+    hand: Annotated[
+        str | None, typer.Option(help="Hand, or hand on an arm: leap, leap_ur5e ... (default: the preset's, shadow).")
+    ] = None,
+    arm_action: Annotated[
+        str | None,
+        typer.Option(
+            help="On an arm: pose, the wrist's twist as the arm's joint targets (default), or joints, as in ResDex B.2."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, physics and starts.")] = 0,
     engine: Annotated[
         str,
@@ -91,7 +100,7 @@ def base(
     here = ranks()
     console = Console(stderr=True, quiet=not here.first)
     label = name.replace(":", "_").replace("/", "_") if k is None else f"k{k}_{index}"
-    folder = out or Path("runs") / f"base_{label}_{seed}"
+    folder = out or Path("runs") / f"base_{f'{hand}_' if hand else ''}{label}_{seed}"
     device = learner_device(read_run(folder).engine if resume else engine, here)
     with joined(here, device):
         run = here.once(
@@ -106,6 +115,8 @@ def base(
                 proposals=proposals,
                 full_pose=full_pose,
                 full_observation=full_observation,
+                hand=hand,
+                arm_action=arm_action,
                 engine=engine,
                 start=start,
                 notice=notice_on(console),

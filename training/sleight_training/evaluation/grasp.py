@@ -13,11 +13,12 @@ from sleight_core.bundle import Bundle, PolicySession, load_bundle
 from sleight_core.errors import SleightError
 from sleight_core.observation import ObservationBuilder
 from sleight_core.statistics import wilson_interval
-from sleight_description import load_hand
+from sleight_description import hand_alone, load_hand
 from sleight_sim.grasps.source import NONE, find_proposals
 from sleight_sim.grasps.task import make_proposal_task
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.arm import arm_config
 from sleight_sim.tasks.grasp.config import (
     EXACT_PERCEPTION,
     NOMINAL,
@@ -72,15 +73,18 @@ class GraspScore:
         per_object: By object name.
         per_family: By family.
         watch: Distance from grasp proposals, and the experts' weights.
+        touched: Episodes in which an arm touched the table or the robot itself.
     """
 
     total: Tally = field(default_factory=Tally)
     per_object: dict[str, Tally] = field(default_factory=dict)
     per_family: dict[str, Tally] = field(default_factory=dict)
     watch: EpisodeWatch = field(default_factory=EpisodeWatch)
+    touched: int = 0
 
-    def add(self, thing: ObjectSpec, held: bool, ever: bool) -> None:
+    def add(self, thing: ObjectSpec, held: bool, ever: bool, touched: bool = False) -> None:
         """Count one episode."""
+        self.touched += touched
         self.total.add(held, ever)
         self.per_object.setdefault(thing.name, Tally()).add(held, ever)
         self.per_family.setdefault(thing.family, Tally()).add(held, ever)
@@ -107,6 +111,7 @@ def evaluation_config(bundle: Bundle, *, perception: str = "modelled", physics: 
         episode_steps=round(task.episode_time / period),
         hold_steps=round(task.hold_time / period),
         terms=tuple((term.name, term.scale) for term in bundle.manifest.observation),
+        arm=arm_config(bundle.manifest.action),
         perception=seen[perception],
         randomisation=varied[physics],
     )
@@ -147,7 +152,7 @@ def evaluate(
     config = evaluation_config(bundle, perception=perception, physics=physics)
     things = resolve_objects(objects, own=bundle.manifest.task.object.set, mesh_scale=mesh_scale)
     policy = PolicySession(bundle)
-    found = find_proposals(proposals, objects, things[:episodes], table)
+    found = find_proposals(proposals, objects, things[:episodes], hand_alone(table.name))
     score = GraspScore()
     done = 0
     while done < episodes:
@@ -160,8 +165,8 @@ def evaluate(
         else:
             task = make_grasp_task(config, chunk, count, **options)
         adopt(task, bundle)
-        for thing, held, ever in _episodes(task, policy, score.watch):
-            score.add(thing, held, ever)
+        for row in _episodes(task, policy, score.watch):
+            score.add(*row)
         done += count
         if advance:
             advance(count)
@@ -182,10 +187,10 @@ def _measured(config: GraspTaskConfig) -> GraspTaskConfig:
     return config.model_copy(update={"reward": reward})
 
 
-def _episodes(task: GraspTask, policy: PolicySession, watch: EpisodeWatch) -> list[tuple[ObjectSpec, bool, bool]]:
+def _episodes(task: GraspTask, policy: PolicySession, watch: EpisodeWatch) -> list[tuple[ObjectSpec, bool, bool, bool]]:
     """Run one episode in every environment; one whose physics diverged has failed."""
     obs, _ = task.reset()
-    results: dict[int, tuple[bool, bool]] = {}
+    results: dict[int, tuple[bool, bool, bool]] = {}
     watch.begin(task)
     alive = np.ones(task.num_envs, dtype=bool)
     for _ in range(task.config.episode_steps):
@@ -195,8 +200,8 @@ def _episodes(task: GraspTask, policy: PolicySession, watch: EpisodeWatch) -> li
         watch.step(task, weights, alive)
         if result.ended is not None:
             e = result.ended
-            for i, held, ever in zip(e.ids, e.held, e.ever, strict=True):
-                results.setdefault(int(i), (bool(held), bool(ever)))
+            for i, *row in zip(e.ids, e.held, e.ever, e.touched, strict=True):
+                results.setdefault(int(i), (bool(row[0]), bool(row[1]), bool(row[2])))
             alive[e.ids] = False
     return [(task.objects[i], *results[i]) for i in range(task.num_envs)]
 

@@ -19,6 +19,7 @@ def result_dict(score: GraspScore, bundle: Bundle, **conditions: Any) -> dict[st
     return {
         **score.total.row(),
         **score.watch.row(),
+        **({"arm_touched": score.touched} if bundle.manifest.hand.wrist_mode == "arm" else {}),
         "bundle": str(bundle.path),
         "bundle_sha256": bundle.sha256,
         **conditions,

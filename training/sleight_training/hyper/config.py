@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sleight_core.errors import SleightError
-from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, ROBUST, GraspTaskConfig, RewardConfig
+from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, ROBUST, ArmConfig, GraspTaskConfig, RewardConfig
 
 from sleight_training.ppo.config import PAPER_REWARD, PpoConfig
 
@@ -35,6 +35,7 @@ class ExpertConfig(BaseModel):
         objects: What it learnt on.
         hand: Its hand.
         terms: Its observation, in order, with the scales.
+        arm: How it acts on an arm, if its hand is on one.
         hidden: Its hidden layers.
         sha256: Over its numbers.
     """
@@ -45,6 +46,7 @@ class ExpertConfig(BaseModel):
     objects: str
     hand: str
     terms: tuple[tuple[str, float], ...]
+    arm: ArmConfig = ArmConfig()
     hidden: tuple[int, ...]
     sha256: str
 
@@ -77,6 +79,8 @@ class HyperConfig(BaseModel):
     def _consistent(self) -> HyperConfig:
         if len({expert.hand for expert in self.experts}) > 1:
             raise ValueError("experts are of different hands")
+        if len({(expert.arm.action, expert.arm.joint_step) for expert in self.experts}) > 1:
+            raise ValueError("experts act differently on the arm")
         return self
 
     @property

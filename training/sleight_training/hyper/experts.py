@@ -15,6 +15,7 @@ from sleight_core.bundle import Bundle, load_bundle
 from sleight_core.bundle.manifest import MANIFEST
 from sleight_core.errors import SleightError
 from sleight_core.observation import TermSpec
+from sleight_sim.tasks.grasp.arm import arm_config
 from torch import nn
 
 from sleight_training.hyper.config import ExpertConfig
@@ -80,7 +81,7 @@ def _from_run(name: str, run: RunConfig, data: dict[str, Any], path: Path) -> tu
     if run.kind != "base":
         raise SleightError("an expert is a base policy", value=path, remedy=f"this run is of kind '{run.kind}'")
     tensors = _actor_tensors(data, normalised=run.ppo.obs_normalization)
-    about = {"name": name, "objects": run.objects, "hand": run.task.hand, "terms": run.task.terms}
+    about = {"name": name, "objects": run.objects, "hand": run.task.hand, "terms": run.task.terms, "arm": run.task.arm}
     return _build(tensors, about, path)
 
 
@@ -127,6 +128,7 @@ def _from_bundle(bundle: Bundle) -> tuple[ExpertConfig, Expert]:
         "objects": manifest.task.object.set,
         "hand": manifest.hand.name,
         "terms": tuple((spec.name, spec.scale) for spec in manifest.observation),
+        "arm": arm_config(manifest.action),
     }
     config, expert = _build({name: torch.tensor(value) for name, value in tensors.items()}, about, path)
     golden = torch.from_numpy(bundle.golden["obs"])

@@ -14,8 +14,10 @@ from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.arm import task_action
 from sleight_sim.tasks.grasp.config import GraspTaskConfig, ProposalReward
 from sleight_sim.tasks.grasp.env import GraspTask
+from sleight_sim.tasks.grasp.hands import for_hand
 
 from sleight_training.codes.encoder import encode_with, encoder_digest, read_encoder
 from sleight_training.codes.network import PointNet
@@ -106,10 +108,13 @@ def prepare_hyper(
             weight_std=chosen.weight_std,
             encoder_sha256=encoder_digest(encoder),
         )
-        mixture = Mixture(hyper, _terms(hyper, chosen.task.terms), [expert for _, expert in loaded])
+        mixture = Mixture(
+            hyper, _terms(hyper, for_hand(chosen.task, hyper.experts[0].hand).terms), [expert for _, expert in loaded]
+        )
         frozen = {MIXTURE_STATE: dict(mixture.state_dict()), ENCODER_STATE: dict(encoder.state_dict())}
     reward = stage_reward(chosen.task.reward, stage)
-    task = chosen.task.model_copy(update={"hand": hyper.experts[0].hand, "reward": reward})
+    task = chosen.task.model_copy(update={"arm": hyper.experts[0].arm, "reward": reward})
+    task = for_hand(task, hyper.experts[0].hand)
     resolve_objects(objects, count=1)  # refuse a wrong name before anything is written
     task, record = _stage_proposals(task, stage, proposals, objects, ppo.num_envs, notice)
     given = {"kind": "hyper", "preset": preset_name, "objects": objects, "seed": seed, "ppo": ppo, "task": task}
@@ -190,7 +195,7 @@ def rebuild(run: RunConfig, states: dict[str, Any]) -> tuple[Mixture, PointNet]:
     """
     hyper = hyper_of(run)
     table = load_hand(run.task.hand)
-    actions = 6 + len(table.actuated_joint_names)
+    actions = task_action(table, run.task).size
     sizes = [sum(spec.size for spec in term_specs(table, expert.terms)) for expert in hyper.experts]
     experts = [Expert(size, expert.hidden, actions) for size, expert in zip(sizes, hyper.experts, strict=True)]
     mixture, encoder = Mixture(hyper, _terms(hyper, run.task.terms), experts), PointNet()

@@ -15,7 +15,9 @@ from sleight_description import load_hand
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.objects.spec import ObjectSpec
 from sleight_sim.objects.splits import SPLITS
+from sleight_sim.tasks.grasp.arm import task_action
 from sleight_sim.tasks.grasp.env import GraspTask
+from sleight_sim.tasks.grasp.hands import for_hand
 from sleight_sim.tasks.grasp.make import make_grasp_task
 
 from sleight_training.codes.encoder import encode_with
@@ -97,7 +99,7 @@ def prepare_student(
         network=network,
         dagger=preset.dagger.model_validate({**preset.dagger.model_dump(), **update}),
         clouds=preset.clouds,
-        task=student_task(loaded.run.task, preset, terms, loaded.run.task.terms, head),
+        task=for_hand(student_task(loaded.run.task, preset, terms, loaded.run.task.terms, head), loaded.run.task.hand),
         mixture=loaded.mixture if head == "mixture" else None,
         teacher=teacher.stem if teacher.suffix == SUFFIX else teacher.resolve().name,
         teacher_steps=loaded.steps,
@@ -142,7 +144,7 @@ def make_student_task(run: StudentRun, num_envs: int, encoder: PointNet | None =
 def build_network(run: StudentRun) -> StudentNetwork:
     """Build a run's network with fresh weights; a mixture's experts come with a checkpoint."""
     table = load_hand(run.task.hand)
-    terms, actions = term_specs(table, run.task.terms), 6 + len(table.actuated_joint_names)
+    terms, actions = term_specs(table, run.task.terms), task_action(table, run.task).size
     return StudentNetwork(run.network, terms, actions, _mixture(run.mixture, terms, actions))
 
 

@@ -41,6 +41,15 @@ def load_hand(name: str) -> HandTable:
     return load_robot(name).table if name in robot_names() else _LIBRARY.hand(name)
 
 
+def hand_alone(name: str) -> HandTable:
+    """Return a hand's own table, on a floating wrist; for a robot, that of the hand without its arm.
+
+    Raises:
+        SleightError: There is no such hand.
+    """
+    return load_robot(name).hand if name in robot_names() else load_hand(name)
+
+
 @cache
 def load_arm(name: str) -> ArmTable:
     """Return an arm's table.

@@ -10,6 +10,7 @@ from geometry_msgs.msg import PoseStamped
 from nav_msgs.msg import Odometry
 from sensor_msgs.msg import JointState, PointCloud2
 from sleight_core.action.spec import ActionSpec, Command
+from sleight_core.arm import ArmKinematics
 from sleight_core.hand import HandTable
 from sleight_core.observation import RobotState
 from sleight_core.rotations import quat_yaw_of_axis
@@ -139,12 +140,15 @@ class PolicyInputs:
         self._object_cloud: np.ndarray | None = None
         self._object_quat: np.ndarray | None = None
         self._goal_quat: np.ndarray | None = None
+        # An arm's joints say where the hand is, as in simulation.
+        self._arm = ArmKinematics.of_wrist(table) if table.arm_joints else None
         self._canonical_yaw = 0.0
         self._last_output = np.zeros(len(table.actuated_joint_names))
         self._last_action = np.zeros(action.size)
         self._sent_targets: np.ndarray | None = None
         self._sent_twist = np.zeros(6)
         self._privileged: dict[str, np.ndarray] = {}
+        self._rest: np.ndarray | None = None
 
     def take_joints(self, msg: JointState, now: float) -> None:
         """Take a joint state; `now` is the monotonic clock, s, here and below."""
@@ -153,9 +157,17 @@ class PolicyInputs:
         self.joints.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
         if not problem:
             self._joint_pos, self._joint_vel = reading.position, reading.velocity
+        if self._arm is not None:
+            self.wrist.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+            if not problem:
+                arm = self.table.arm_index
+                at = self._arm.state(reading.position[None, arm], reading.velocity[None, arm])
+                self._wrist = convert.WristReading(at.pos[0], at.quat[0], at.linvel[0], at.angvel[0], self.frame)
 
     def take_wrist(self, msg: Odometry, now: float) -> None:
-        """Take a wrist state."""
+        """Take a wrist state; of a hand on an arm, the joint states say it."""
+        if self._arm is not None:
+            return
         reading = convert.read_odometry(msg)
         problem = reading.problem
         if not problem and reading.frame != self.frame:
@@ -241,7 +253,8 @@ class PolicyInputs:
         self.sent.note(convert.stamp_to_ns(msg.header.stamp), now, "" if good else "not a complete, finite command")
         if not good:
             return
-        before = targets.positions if self._sent_targets is None else self._sent_targets
+        before = self._rest if self._sent_targets is None else self._sent_targets
+        before = targets.positions if before is None else before
         command = Command(targets.positions[None], twist[None])
         yaw = np.array([self._canonical_yaw])
         self._last_action = self.action.encode(command, yaw, before[None])[0]
@@ -258,13 +271,18 @@ class PolicyInputs:
         yaw = np.array([self._canonical_yaw])
         self._last_action = self.action.encode(Command(rest, np.zeros((1, 6))), yaw, rest)[0]
         self._last_output = np.zeros_like(self._last_output)
-        self._sent_targets, self._sent_twist = None, np.zeros(6)
+        self._sent_targets, self._sent_twist, self._rest = None, np.zeros(6), rest[0]
         self.sent = Source(self.sent.name, self.sent.age_limit)
 
     @property
     def canonical_yaw(self) -> float:
         """Heading of the hand at engagement less that of the bundle's start, rad."""
         return self._canonical_yaw
+
+    @property
+    def joint_pos(self) -> np.ndarray:
+        """Measured joints (J,), rad."""
+        return self._joint_pos
 
     @property
     def last_targets(self) -> np.ndarray:

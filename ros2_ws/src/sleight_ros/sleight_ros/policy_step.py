@@ -142,7 +142,8 @@ class PolicyStep:
         """Decode an action (A,) into a command, a batch of one; the inputs remember the action."""
         inputs.note_output(action)
         yaw = np.array([inputs.canonical_yaw])
-        return self.action.decode(np.asarray(action, dtype=float)[None], yaw, inputs.last_targets[None])
+        last, joints = inputs.last_targets[None], inputs.joint_pos[None]
+        return self.action.decode(np.asarray(action, dtype=float)[None], yaw, last, joints)
 
 
 def needed_sources(manifest: Manifest) -> frozenset[str]:

@@ -58,6 +58,7 @@ class RewardConfig(_Config):
         overshoot: Ours: cost for each metre above the goal.
         action_rate: Ours: cost of the mean squared change of the action.
         saturation: Ours: cost of the mean squared excess of the network's output over [-1, 1].
+        touching: Ours, for a hand on an arm: cost while arm or palm touch the table, or the arm the robot itself.
         grasp_posture: Named posture of the hand table that r_pose points at.
         proposal: Reward for grasping as a proposal says, or None; needs a `ProposalGraspTask` (docs/proposals.md).
     """
@@ -81,6 +82,7 @@ class RewardConfig(_Config):
     overshoot: float = 15.0
     action_rate: float = 0.02
     saturation: float = 0.05
+    touching: float = 1.0
     grasp_posture: str = "power_grasp"
     proposal: ProposalReward | None = None
 
@@ -157,6 +159,23 @@ ROBUST = RandomisationConfig(
 NOMINAL = RandomisationConfig()
 
 
+class ArmConfig(_Config):
+    """How the task differs for a hand on an arm; without meaning for a floating wrist.
+
+    Attributes:
+        action: "joints": joint targets, as the paper has them for the LEAP Hand (B.2); "pose": the floating wrist's
+            twist, turned into the arm's joint targets by its Jacobian. Targets of the arm's joints are sent either way.
+        joint_step: "joints": how far the arm's targets may move in a control step (rad).
+        lead: How far the arm's targets may run ahead of its joints (rad).
+        max_yaw: Half range of the hand's start yaw (rad): an arm beside the table cannot turn a hand all the way round.
+    """
+
+    action: Literal["pose", "joints"] = "pose"
+    joint_step: float = Field(default=0.02, gt=0)
+    lead: float = Field(default=0.1, gt=0)
+    max_yaw: float = Field(default=0.6, gt=0)
+
+
 class GraspTaskConfig(_Config):
     """The tabletop grasp.
 
@@ -179,10 +198,12 @@ class GraspTaskConfig(_Config):
         yaw_noise: Half range of the error of an aligned start (rad).
         near_start: Share of the episodes, in training, that start with the object at rest and the palm 1.5 to 6 cm
             above it: lifting is then found early. Such episodes do not count for success.
+        near_gap: Least height of the hand's root over the object in such a start (m): how thick the palm is decides.
         wrist_xy: Half range of the hand's start around the table's centre (m); the paper has 0.
         wrist_torque: Torque of the wrist's servo at full command against a stop (N m); None for the hand table's.
             The paper's damped hand amounts to 0.278.
-        joint_start_noise: Half range added to the joints' start (rad), inside their limits.
+        joint_start_noise: Half range added to the finger joints' start (rad), inside their limits.
+        arm: For a hand on an arm.
         perception: How the object is perceived; `EXACT_PERCEPTION` for the paper's state-based setting.
         bootstrap_timeouts: Treat the time limit as a truncation (value bootstrap); the public code does not.
     """
@@ -201,9 +222,11 @@ class GraspTaskConfig(_Config):
     start_yaw: Literal["aligned", "random"] = "aligned"
     yaw_noise: float = Field(default=0.25, ge=0)
     near_start: float = Field(default=0.0, ge=0, le=1)
+    near_gap: float = Field(default=0.03, gt=0)
     wrist_xy: float = 0.0
     wrist_torque: float | None = Field(default=None, gt=0)
     joint_start_noise: float = 0.0
+    arm: ArmConfig = ArmConfig()
     perception: PerceptionModel = PerceptionModel()
     randomisation: RandomisationConfig = NOMINAL
     reward: RewardConfig = RewardConfig()

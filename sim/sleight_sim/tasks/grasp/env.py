@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from sleight_core.action import ActionSpec, Command
+from sleight_core.action import Command
 from sleight_core.arrays import constant, host, integers, namespace, zeros
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
@@ -21,6 +21,7 @@ from sleight_core.safety.limits import JointLimits, WristLimits, limit_joint_tar
 
 from sleight_sim.engines import Engine, InitialState, SimState
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.arm import ArmCarrier, task_action
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_sim.tasks.grasp.metrics import GraspMetrics
 from sleight_sim.tasks.grasp.perception_model import PerceivedPosition
@@ -48,6 +49,7 @@ class EpisodeResult:
         held, ever: (n,) bool.
         highest: (n,) m over the table.
         counted: (n,) bool: the episode started as on the robot.
+        touched: (n,) bool: an arm touched the table or the robot itself.
     """
 
     ids: Array
@@ -55,10 +57,11 @@ class EpisodeResult:
     ever: Array
     highest: Array
     counted: Array
+    touched: Array
 
     def select(self, rows: Array) -> EpisodeResult:
         """Return some of the episodes."""
-        return EpisodeResult(self.ids[rows], self.held[rows], self.ever[rows], self.highest[rows], self.counted[rows])
+        return EpisodeResult(*(values[rows] for values in vars(self).values()))
 
 
 @dataclass
@@ -118,7 +121,7 @@ class GraspTask:
         self.table: HandTable = engine.table
         self.num_envs = b = engine.num_envs
         self.rng = np.random.default_rng(seed)
-        self.action_spec = ActionSpec.absolute(self.table)
+        self.action_spec = task_action(self.table, config)
         self.observation = ObservationBuilder(self.table, term_specs(self.table, config.terms))
         self.critic_observation = ObservationBuilder(
             self.table, term_specs(self.table, config.critic_terms), self.observation.kinematics
@@ -142,6 +145,11 @@ class GraspTask:
         self.clouds: CloudSource | None = None
         #: Environments whose episode started as on the robot, and so counts for success.
         self.counted = np.ones(b, dtype=bool)
+        self.touched = np.zeros(b, dtype=bool)
+        #: (B,) Vertical part of what was sent to wrist or arm, as a share of the wrist's speed (the paper's a_z).
+        self.vertical = zeros((b,), like)
+        self._arm = ArmCarrier(self.table, config.control_period) if self.table.arm_joints else None
+        self._fingers = slice(0, len(self.table.joint_names) - len(self.table.arm_joints))
         self._delayed = integers(np.zeros(b, dtype=bool), like)
         self._palm_to_grasp = quat_rotate(PALM_DOWN, self.observation.kinematics.grasp_offset)
         self._pending = zeros((b, self.action_spec.size), like)
@@ -153,7 +161,7 @@ class GraspTask:
         self._age = 0
         self._minor_axes = [axes[id(thing)] for thing in objects]
         self._pose_probabilities = [chances[id(thing)] for thing in objects]
-        self._posture = self.table.posture(config.reward.grasp_posture)
+        self._posture = self.table.posture(config.reward.grasp_posture)[self._fingers]
         self.sim: SimState
         self._frame: Frame
 
@@ -199,19 +207,23 @@ class GraspTask:
         wanted = xp.clip(raw, -1.0, 1.0)
         excess = xp.square(raw - wanted).mean(axis=-1)
         wanted, self._pending = xp.where(self._delayed[:, None], self._pending, wanted), wanted
-        command = self.action_spec.decode(wanted, self.yaw, self.sent_targets)
+        command = self.action_spec.decode(wanted, self.yaw, self.sent_targets, self.sim.joint_pos)
         targets = limit_joint_targets(
             command.joint_targets, self.sent_targets, self.joint_limits, config.control_period
         )
         twist = limit_twist(command.wrist_twist, self.sent_twist, self.wrist_limits, config.control_period)
         executed = self.action_spec.encode(Command(targets, twist), self.yaw, self.sent_targets)
         change = xp.square(executed - self.last_action).mean(axis=-1)
+        arm = self._arm
+        self.vertical = executed[:, 2] if arm is None else arm.vertical_speed(self.sent_targets, targets)
         self.sent_targets, self.sent_twist, self.last_action = targets, twist, executed
         if config.randomisation.push:
             self._pull()
         self.engine.step(targets, twist)
         self.step_count += 1
         self.sim = sim = self.engine.state()
+        if sim.touching is not None:
+            self.touched |= sim.touching
         perceived = self.perceived.update(sim.object_pos)
         if self.clouds is not None:
             self.clouds.update(sim)
@@ -225,12 +237,13 @@ class GraspTask:
                 object_pos=frame.rotate(sim.object_pos),
                 grasp_center=frame.grasp_center,
                 finger_points=self.observation.kinematics.finger_points(frame.fingertips),
-                joint_pos=sim.joint_pos,
+                joint_pos=sim.joint_pos[:, self._fingers],
                 goal_pos=frame.goal_pos,
-                vertical_command=executed[:, 2],
+                vertical_command=self.vertical,
                 action_change=change,
                 excess=excess,
                 rest_height=self.rest_height,
+                touching=sim.touching,
             ),
             config.reward,
             self._posture,
@@ -247,7 +260,12 @@ class GraspTask:
             reward = xp.where(failed, xp.zeros_like(reward), reward)
             held = self.metrics.held[where] & ~failed[where]
             ended = EpisodeResult(
-                ids, host(held), host(self.metrics.ever[where]), host(self.metrics.highest[where]), counted
+                ids,
+                host(held),
+                host(self.metrics.ever[where]),
+                host(self.metrics.highest[where]),
+                counted,
+                self.touched[ids].copy(),
             )
             self._start(ids)
             self.sim = self.engine.state()
@@ -322,7 +340,7 @@ class GraspTask:
         turn = rng.uniform(-np.pi, np.pi, n)
         object_quat = quat_multiply(yaw_quat(turn), object_quat)
         minor = minor + turn if config.start_yaw == "aligned" else np.full(n, np.nan)
-        yaw = aligned_yaw(minor, config.yaw_noise, rng)
+        yaw = aligned_yaw(minor, config.yaw_noise, rng, np.pi if self._arm is None else config.arm.max_yaw)
         object_pos = np.empty((n, 3))
         object_pos[:, :2] = rng.uniform(-config.object_xy, config.object_xy, (n, 2))
         object_pos[:, 2] = TABLE_HEIGHT + np.maximum(config.start_height, rest + 0.002)
@@ -334,13 +352,15 @@ class GraspTask:
             offset = rotate_z(np.tile(self._palm_to_grasp, (n, 1)), yaw)
             object_pos[near, 2] = TABLE_HEIGHT + rest[near] + 0.001
             wrist_pos[near, :2] = object_pos[near, :2] - offset[near, :2] + rng.uniform(-0.01, 0.01, (n, 2))[near]
-            low = TABLE_HEIGHT + 2.0 * rest + 0.03 + rng.uniform(0.0, 0.045, n)
+            low = TABLE_HEIGHT + 2.0 * rest + config.near_gap + rng.uniform(0.0, 0.045, n)
             wrist_pos[near, 2] = np.minimum(low, wrist_pos[:, 2])[near]
         joint_pos = np.zeros((n, len(self.table.joint_names)))
         if config.joint_start_noise:
             joint_pos += rng.uniform(-config.joint_start_noise, config.joint_start_noise, joint_pos.shape)
         joint_pos = np.clip(joint_pos, self.table.lower, self.table.upper)
         wrist_quat = quat_multiply(yaw_quat(yaw), np.tile(PALM_DOWN, (n, 1)))
+        if self._arm is not None:
+            joint_pos[:, self.table.arm_index] = self._arm.start(wrist_pos, wrist_quat)
         self.engine.reset(ids, InitialState(joint_pos, wrist_pos, wrist_quat, object_pos, object_quat))
 
         targets = self.joint_limits.clip(joint_pos[:, self.table.actuated_index])
@@ -353,6 +373,7 @@ class GraspTask:
         self.sent_twist[where] = 0.0
         self.last_action[where] = self._pending[where] = constant(sent, like)
         self.counted[ids] = ~near
+        self.touched[ids] = False
         self._delayed[where] = integers(rng.random(n) < 0.5 * config.randomisation.action_delay, like)
         self.metrics.reset(where)
         self.perceived.reset(ids, object_pos)

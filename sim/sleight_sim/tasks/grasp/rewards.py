@@ -39,12 +39,13 @@ class RewardInputs:
         object_pos: (B, 3) true position (m).
         grasp_center: (B, 3) m.
         finger_points: (B, F, 3) m.
-        joint_pos: (B, J) rad.
+        joint_pos: (B, J) rad, of the fingers.
         goal_pos: (B, 3) m.
         vertical_command: (B,) vertical part of the executed wrist action in [-1, 1] (the paper's a_z).
         action_change: (B,) mean squared change of the executed action since the step before.
         excess: (B,) mean squared excess of the network's output over [-1, 1].
         rest_height: (B,) height of the object's origin at rest (m, task frame).
+        touching: (B,) whether an arm touches what it must not; None for a floating wrist.
         proposal: How far the hands are from their proposals; only for a reward that asks.
     """
 
@@ -57,6 +58,7 @@ class RewardInputs:
     action_change: Array
     excess: Array
     rest_height: Array
+    touching: Array | None = None
     proposal: ProposalErrors | None = None
 
 
@@ -113,6 +115,8 @@ def base_reward(x: RewardInputs, config: RewardConfig, grasp_posture: Array) -> 
         terms["action_rate"] = -config.action_rate * x.action_change
     if config.saturation:
         terms["saturation"] = -config.saturation * x.excess
+    if config.touching and x.touching is not None:
+        terms["touching"] = -config.touching * x.touching
     return terms
 
 

@@ -50,11 +50,17 @@ def pose_probabilities(thing: ObjectSpec, poses: str) -> Array:
     return stable.probabilities
 
 
-def aligned_yaw(minor_axis: Array, noise: float, rng: np.random.Generator) -> Array:
-    """Draw hand yaws (n,) rad for short-axis headings (n,): either way round, off by up to `noise`; any yaw for nan."""
+def aligned_yaw(minor_axis: Array, noise: float, rng: np.random.Generator, largest: float = np.pi) -> Array:
+    """Draw hand yaws (n,) rad for short-axis headings (n,): either way round, off by up to `noise`; any yaw for nan.
+
+    With a `largest` yaw below pi, the way round that needs less of it is taken, and no more than it.
+    """
     n = len(minor_axis)
     flip = np.pi * rng.integers(0, 2, n)
     # The canonical y axis has heading yaw + pi/2.
     yaw = minor_axis - 0.5 * np.pi + flip + rng.uniform(-noise, noise, n)
-    yaw = np.where(np.isnan(yaw), rng.uniform(-np.pi, np.pi, n), yaw)
+    yaw = np.where(np.isnan(yaw), rng.uniform(-largest, largest, n), yaw)
+    if largest < np.pi:
+        yaw = (yaw + 0.5 * np.pi) % np.pi - 0.5 * np.pi
+        return np.clip(yaw, -largest, largest)
     return (yaw + np.pi) % (2 * np.pi) - np.pi

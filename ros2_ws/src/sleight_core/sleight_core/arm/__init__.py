@@ -2,6 +2,7 @@
 
 from sleight_core.arm.kinematics import ArmKinematics, FrameState
 from sleight_core.arm.library import Library
+from sleight_core.arm.placing import place_wrist
 from sleight_core.arm.robot import Robot, RobotTable, combine
 from sleight_core.arm.servo import ArmServo, ArmStatus, ArmStep
 from sleight_core.arm.table import ArmTable
@@ -17,4 +18,5 @@ __all__ = [
     "Robot",
     "RobotTable",
     "combine",
+    "place_wrist",
 ]

@@ -111,15 +111,16 @@ class ArmKinematics:
     def state(self, joint_pos: Array, joint_vel: Array) -> FrameState:
         """Pose and velocity of the end frame; joint positions (B, N) rad and velocities (B, N) rad/s."""
         xp = namespace(joint_pos)
-        pos, quat, jacobian = self._with_jacobian(joint_pos)
+        pos, quat, jacobian = self.pose_jacobian(joint_pos)
         twist = xp.sum(jacobian * joint_vel[:, None, :], axis=-1)
         return FrameState(pos, quat, twist[:, :3], twist[:, 3:])
 
     def jacobian(self, joint_pos: Array) -> Array:
         """(B, 6, N): linear (m/rad) and angular velocity of the end frame, in the axes of the chain's start."""
-        return self._with_jacobian(joint_pos)[2]
+        return self.pose_jacobian(joint_pos)[2]
 
-    def _with_jacobian(self, joint_pos: Array) -> tuple[Array, Array, Array]:
+    def pose_jacobian(self, joint_pos: Array) -> tuple[Array, Array, Array]:
+        """What `pose` and `jacobian` give, computed once."""
         xp = namespace(joint_pos)
         pos, quat, origins, axes = self._forward(joint_pos)
         columns: list[Array] = [None] * len(self.joint_names)

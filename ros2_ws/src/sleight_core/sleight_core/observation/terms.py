@@ -169,7 +169,12 @@ def wrist_euler(f: Frame) -> Array:
     return quat_to_euler_xyz(f.wrist_quat)
 
 
-@term(lambda table: 6 + len(table.actuated_joint_names), unit="1", frame="canonical", provenance="memory")
+def _action_size(table: HandTable) -> int:
+    """A twist and a target a motor; on an arm there is no twist beside the motors' targets."""
+    return len(table.actuated_joint_names) + (6 if table.wrist_mode == "floating" else 0)
+
+
+@term(_action_size, unit="1", frame="canonical", provenance="memory")
 def last_action(f: Frame) -> Array:
     """The last action as it was sent, after safety, in policy units."""
     return f.state.last_action

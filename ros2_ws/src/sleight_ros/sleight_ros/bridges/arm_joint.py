@@ -20,6 +20,7 @@ from sleight_ros.bridges.section import Section, nearest, parse_parts
 from sleight_ros.timing import Recent
 
 if TYPE_CHECKING:
+    from sleight_core.arm import Robot
     from sleight_core.arm.servo import ArmServo, ArmStep
 
 #: How the arm's controller may be spoken to.
@@ -32,6 +33,26 @@ OUTPUTS: dict[str, tuple[type[JointPart], type[JointAdapter[Any]]]] = {
 LONGEST_STEP = 1.5
 #: The inverse kinematics is asked so often at configuration: its first answers are slow.
 WARM_UP = 5
+
+
+def make_servo(robot: Robot, figures: dict[str, float], where: str) -> ArmServo:
+    """Make the servo of an arm.
+
+    Args:
+        robot: The hand on its arm.
+        figures: By the names of `sleight_description.ik.IkConfig`.
+        where: Full name of the bridge's part, for messages.
+
+    Raises:
+        SleightError: A name is unknown, or a figure out of range.
+    """
+    from sleight_description.ik import IkConfig, MinkArmServo
+
+    known = [one.name for one in fields(IkConfig)]
+    for name in figures:
+        if name not in known:
+            raise SleightError(f"parameter '{where}.ik.{name}' is unknown", remedy=nearest(name, known))
+    return MinkArmServo(robot, IkConfig(**figures))
 
 
 class ArmJointPart(Section):
@@ -69,7 +90,7 @@ class ArmJointAdapter(Adapter[ArmJointPart]):
                 f"parameter '{self.where}.robot': '{config.robot}' carries hand '{robot.hand.name}', the profile has",
                 value=context.table.name,
             )
-        self._servo = self._make_servo(robot)
+        self._servo = make_servo(robot, config.ik, self.where)
         self._warm_up(robot.arm_posture())
         outputs = {name: section for name, (section, _) in OUTPUTS.items()}
         section = parse_parts({"output": config.output}, outputs, self.where, "adapter")["output"]
@@ -80,15 +101,6 @@ class ArmJointAdapter(Adapter[ArmJointPart]):
         self._output.configure()
         self._times = Recent()
         self.start()
-
-    def _make_servo(self, robot: Any) -> ArmServo:
-        from sleight_description.ik import IkConfig, MinkArmServo
-
-        known = [one.name for one in fields(IkConfig)]
-        for name in self.config.ik:
-            if name not in known:
-                raise SleightError(f"parameter '{self.where}.ik.{name}' is unknown", remedy=nearest(name, known))
-        return MinkArmServo(robot, IkConfig(**self.config.ik))
 
     def _warm_up(self, posture: np.ndarray) -> None:
         self._servo.reset(posture)

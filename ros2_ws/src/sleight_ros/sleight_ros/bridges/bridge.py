@@ -11,6 +11,7 @@ from rclpy.duration import Duration
 from sleight_core.errors import SleightError
 
 from sleight_ros.bridges.arm_joint import ArmJointAdapter, ArmJointPart
+from sleight_ros.bridges.arm_targets import ArmTargetsAdapter, ArmTargetsPart
 from sleight_ros.bridges.base import (
     Adapter,
     BridgeCommand,
@@ -41,6 +42,7 @@ ADAPTERS: dict[str, tuple[type[Section], type[Adapter[Any]]]] = {
     "leap": (LeapPart, LeapAdapter),
     "twist": (TwistPart, TwistAdapter),
     "arm_joint": (ArmJointPart, ArmJointAdapter),
+    "arm_targets": (ArmTargetsPart, ArmTargetsAdapter),
 }
 
 

@@ -122,9 +122,11 @@ class StateSources:
             raise SleightError("two state sources for the wrist", value=", ".join(f"states.{name}" for name in wrists))
         joints = {name: part for name, part in parts.items() if isinstance(part, JointStatesPart)}
         self.has_joints, self.has_wrist = bool(joints), bool(wrists)
-        self.has_arm = any(isinstance(part, ArmPart) for part in parts.values())
+        # The joint states of a hand on an arm hold those of its arm.
+        self.has_arm = any(isinstance(part, ArmPart) for part in parts.values()) or bool(joints and table.arm_joints)
         self.arm: tuple[dict[str, float], float] = ({}, -np.inf)
         self._maps: dict[str, StateMap] = {}
+        self._merged_stamp = -1
         self._merger = JointMerger(table.joint_names, self._sources(joints))
         for name, part in parts.items():
             if isinstance(part, ArmPart):
@@ -205,8 +207,14 @@ class StateSources:
         if not state.problem and not state.names:
             return
         merged = self._merger.take(name, time.monotonic(), convert.stamp_to_ns(msg.header.stamp), state)
-        if merged is not None:
+        # While the oldest source says nothing new there is no new state: drivers at rates of their own are no fault,
+        # and one that stands still becomes too old.
+        if merged is not None and (merged.stamp != self._merged_stamp or len(self._merger.sources) == 1):
+            self._merged_stamp = merged.stamp
             stamp = convert.stamp_from_ns(merged.stamp)
+            if self._table.arm_joints:
+                angles = dict(zip(merged.names, merged.position.tolist(), strict=True))
+                self.arm = ({name: angles[name] for name in self._table.arm_joints}, time.monotonic())
             out = convert.joint_state_msg(merged.names, merged.position, merged.velocity, stamp)
             self._joints_out.publish(out)
             self._on_joints(out)
@@ -245,6 +253,6 @@ class StateSources:
         """Values for /diagnostics: what is wrong with each source."""
         now = time.monotonic()
         rows = {f"states.{name}": words or "ok" for name, words in self._merger.complaints(now).items()}
-        if self.has_arm:
+        if any(isinstance(part, ArmPart) for part in self._parts.values()):
             rows["states of the arm"] = self._arm_source.complaint(now) or "ok"
         return rows

@@ -34,31 +34,41 @@ def grasp(
         list[str] | None, typer.Option("--object", help="Object set or mesh file; may be given several times.")
     ] = None,
     episodes: Annotated[int, typer.Option(min=1, max=10_000, help="How many grasps.")] = 20,
-    bundle: Annotated[Path, typer.Option(help="Folder of the policy bundle.")] = Path("policies/shadow_base"),
+    hand: Annotated[
+        str | None, typer.Option(help="Hand, or hand on an arm: shadow, leap_ur5e (default: the bundle's).")
+    ] = None,
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the policy bundle (default: the one shipped for the hand).")
+    ] = None,
     headless: Annotated[bool | None, typer.Option(help="Without a window (default where no display is found).")] = None,
     json_out: Annotated[Path | None, typer.Option("--json", help="Also write the figures here.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
     seed: Annotated[int, typer.Option(min=0, max=20_000, help="Seed of the starts and of procedural objects.")] = 0,
     mesh_scale: Annotated[float, typer.Option(help="Metres per unit of mesh files.")] = 1.0,
-    profile: Annotated[str, typer.Option(help="Shipped profile or parameter file.")] = "shadow_sim",
+    profile: Annotated[
+        str | None, typer.Option(help="Shipped profile or parameter file (default: the one shipped for the hand).")
+    ] = None,
     video: Annotated[bool, typer.Option(help="Film some of the episodes.")] = True,
 ) -> None:
     """Start simulation, perception, policy and hand bridge as processes, grasp, and write a page about it."""
     refuse_mixed_ros()
+    from sleight_ros.demo.choice import choose
     from sleight_ros.demo.runner import DemoSettings, film, prepare_folder, run_demo
     from sleight_ros.processes import GraphError
 
     console = Console(stderr=True)
     if headless is None:
         headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    chosen = choose(hand, bundle, profile)
     settings = DemoSettings(
-        bundle=bundle,
+        bundle=chosen.bundle,
         out=out,
         objects=objects or [],
         episodes=episodes,
         seed=seed,
         mesh_scale=mesh_scale,
-        profile=profile,
+        profile=chosen.profile,
+        hand_driver=chosen.hand_driver,
         viewer=not headless,
     )
     begin = time.monotonic()

@@ -20,7 +20,7 @@ from sleight_core.environment import refuse_mixed_ros
 from sleight_core.errors import SleightError
 
 from sleight_ros.graph.changes import parse_changes
-from sleight_ros.graph.description import HAND_DRIVERS, GraphWish, describe, profile_hand
+from sleight_ros.graph.description import HAND_DRIVERS, GraphWish, describe, emulates_bus, profile_hand
 from sleight_ros.profiles import profile_path
 
 app = typer.Typer(help=__doc__, add_completion=False)
@@ -65,7 +65,8 @@ def up(
 
     path = profile_path(profile).resolve()
     simulate = path.stem.endswith(SIMULATED) if sim is None else sim
-    driver = hand_driver or ("leap_driver" if profile_hand(path) == "leap" and not simulate else "none")
+    owns_bus = emulates_bus(path) or (profile_hand(path) == "leap" and not simulate)
+    driver = hand_driver or ("leap_driver" if owns_bus else "none")
     if not (bundle / "manifest.json").is_file():
         raise SleightError("no policy bundle there", value=bundle, remedy="give its folder with --bundle")
     nodes = describe(

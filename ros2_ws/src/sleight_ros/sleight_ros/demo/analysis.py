@@ -85,8 +85,7 @@ def analyse(bag: Path, table: HandTable, *, period: float, restarts: int) -> Ana
     status = rows.get("bridge/status", [])
     telemetry = [m for _, m in rows.get("policy/telemetry", []) if m.tick_time > 0]
     estimates = rows.get("object/estimate", [])
-    trajectories = [(m.joint_names, m.points[0].positions if m.points else ()) for _, m in rows.get(JOINTS, [])]
-    twists = [m for _, m in rows.get(TWIST, [])]
+    trajectories, twists = _commands(rows, table)
     sent_ns = np.array([_ns(m.header.stamp) for _, m in sent], dtype=np.int64)
     followed = np.array([bool(m.bundle_id) for _, m in sent], dtype=bool)
     gaps = np.diff(sent_ns) * 1e-9
@@ -102,7 +101,7 @@ def analyse(bag: Path, table: HandTable, *, period: float, restarts: int) -> Ana
     return Analysis(
         joints=audit_joints(table, trajectories, period=period, restarts=restarts + lost),
         twists=audit_twists(
-            table, (_six(m.twist) for m in twists), period=period, lost=lost, frames=[m.header.frame_id for m in twists]
+            table, (twist for twist, _ in twists), period=period, lost=lost, frames=[frame for _, frame in twists]
         ),
         periods=gaps[both & (gaps < STREAM_GAP * period)],
         latencies=(sent_ns - state_ns)[fresh] * 1e-9,
@@ -135,6 +134,21 @@ def _read(bag: Path) -> dict[str, list[tuple[int, Any]]]:
                 (time, reader.deserialize(data, connection.msgtype))
             )
     return rows
+
+
+def _commands(
+    rows: dict[str, list[tuple[int, Any]]], table: HandTable
+) -> tuple[list[tuple[Any, Any]], list[tuple[list[float], str]]]:
+    """Joint targets (names, positions) and wrist twists (twist, frame), as they were sent to the controllers.
+
+    Those of a hand on an arm go to two controllers by the robot's names; what the safety filter let through is looked
+    at there (`bridge/sent`).
+    """
+    if table.arm_joints:
+        sent = [m for _, m in rows.get("bridge/sent", [])]
+        return [(m.joint_names, m.positions) for m in sent], [(_six(m.wrist_twist), m.header.frame_id) for m in sent]
+    trajectories = [(m.joint_names, m.points[0].positions if m.points else ()) for _, m in rows.get(JOINTS, [])]
+    return trajectories, [(_six(m.twist), m.header.frame_id) for _, m in rows.get(TWIST, [])]
 
 
 def _ns(stamp: Any) -> int:

@@ -26,6 +26,8 @@ from sleight_ros.profiles import profile_path
 
 #: Start of the graph: discovery takes up to some seconds, decomposing a mesh longer.
 START_TIMEOUT = 60.0
+#: How long a hand's driver may refuse while its bus is busy or not connected yet, s.
+DRIVER_PATIENCE = 10.0
 #: Time for the dropped object to come to rest before the policy is engaged, s.
 SETTLE = 0.6
 
@@ -53,6 +55,7 @@ class DemoSettings:
         seed: Of starts and of procedural objects.
         mesh_scale: Metres per unit of mesh files.
         profile: Parameter profile.
+        hand_driver: Run `leap_driver` on the bus that the simulation emulates; see `emulates_bus`.
         viewer: Show the simulation in a window.
         video_episodes: How many episodes are filmed.
     """
@@ -64,6 +67,7 @@ class DemoSettings:
     seed: int = 0
     mesh_scale: float = 1.0
     profile: str = "shadow_sim"
+    hand_driver: bool = False
     viewer: bool = False
     video_episodes: int = 8
 
@@ -143,7 +147,13 @@ def run_demo(settings: DemoSettings, report: Report) -> DemoRun:
             thing = things[i % len(things)]
             report(f"episode {i + 1}: {thing.name}", i)
             run.episodes.append(
-                play_episode(client, thing, settings.seed * 100_000 + i, bundle.manifest.task.episode_time)
+                play_episode(
+                    client,
+                    thing,
+                    settings.seed * 100_000 + i,
+                    bundle.manifest.task.episode_time,
+                    hand_driver=settings.hand_driver,
+                )
             )
             run.activations += 1
         report("ending the graph", settings.episodes)
@@ -159,6 +169,8 @@ def start_graph(graph: Processes, settings: DemoSettings, things: list[Thing], *
     out = settings.out
     profile = profile_path(settings.profile)
     entries = list(dict.fromkeys(thing.entry for thing in things))
+    # A bus of this demo's own: another one may run beside it.
+    bus = str((graph.folder / "leap_bus").resolve())
     recorder = [sys.executable, "-m", "sleight_ros.recording", str(out), "--name", "bag"]
     if record:
         graph.start("recorder", recorder, niceness=5)
@@ -171,9 +183,12 @@ def start_graph(graph: Processes, settings: DemoSettings, things: list[Thing], *
             "seed": settings.seed,
             "log_folder": str(out / "trajectories") if record else "",
             "viewer": settings.viewer,
+            **({"driver.hand.link": bus} if settings.hand_driver else {}),
         },
         profile=profile,
     )
+    if settings.hand_driver:
+        graph.node("leap_driver", "sleight_ros.drivers.leap_driver_node", {"port": bus}, profile=profile)
     graph.node("hand_bridge", "sleight_ros.nodes.bridge_node", profile=profile)
     graph.node("policy_node", "sleight_ros.nodes.policy_node", {"bundle": str(settings.bundle)}, profile=profile)
     graph.node("perception_node", "sleight_ros.nodes.perception_node", profile=profile, niceness=3)
@@ -200,11 +215,20 @@ def await_graph(client: DemoClient, graph: Processes) -> None:
         client.wait(ready, what, START_TIMEOUT)
 
 
-def play_episode(client: DemoClient, thing: Thing, seed: int, episode_time: float) -> Episode:
-    """Put the object on the table, let go of everything, engage, and wait for the end."""
+def play_episode(
+    client: DemoClient, thing: Thing, seed: int, episode_time: float, *, hand_driver: bool = False
+) -> Episode:
+    """Put the object on the table, let go of everything, engage, and wait for the end.
+
+    A hand that is put elsewhere by hand has its torque off meanwhile (`hand_driver`).
+    """
     client.trigger("policy/release")
     client.activate_bridge(False)
+    if hand_driver:
+        client.trigger("driver/disable", patience=DRIVER_PATIENCE)
     client.reset(thing.name, seed)
+    if hand_driver:
+        client.trigger("driver/enable", patience=DRIVER_PATIENCE)
     client.trigger("perception/reset")
     client.activate_bridge(True)
     placed = time.time_ns() + int(SETTLE * 1e9)

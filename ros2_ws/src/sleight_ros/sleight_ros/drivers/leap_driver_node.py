@@ -65,6 +65,7 @@ class LeapDriverNode(SleightNode):
         self.flag("enable_on_activate", False, "Turn torque on without waiting for driver/enable.")
         self.number("current_limit", 0.0, 0.0, 1.5, "Goal current of every motor, A; 0: as the config has it.")
         self.text("effort", "torque", "What joint_states.effort is: 'torque' (N m, a rough guess) or 'current' (A).")
+        self.text("states_topic", "joint_states", "The hand's joint states.")
         self.text("trajectory_topic", "hand_controller/joint_trajectory", "One-point trajectories.")
         self.text("command_topic", "hand_controller/joint_command", "Named joint states as targets.")
         self._warn = Throttle(self.get_logger().warning)
@@ -84,7 +85,7 @@ class LeapDriverNode(SleightNode):
         self._config: LeapConfig = config
         self._names = config.joint_names
         self._effort_scale = config.control.torque_constant if self.value("effort") == "torque" else 1.0
-        self._states = self.publish_on(JointState, "joint_states", STATE)
+        self._states = self.publish_on(JointState, self.value("states_topic"), STATE)
         self.listen(JointTrajectory, self.value("trajectory_topic"), self._on_trajectory, NEWEST)
         self.listen(JointState, self.value("command_topic"), self._on_joint_command, NEWEST)
         self.offer(Trigger, "driver/enable", self._on_enable)

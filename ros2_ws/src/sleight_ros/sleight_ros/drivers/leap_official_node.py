@@ -62,6 +62,7 @@ class LeapOfficialNode(SleightNode):
         self.number("command_timeout", 0.1, 0.01, 2.0, "Age at which a command no longer counts, s.")
         self.number("state_timeout", 0.25, 0.02, 5.0, "Age at which a state no longer counts, s: nothing is sent then.")
         self.integer("repeats", 5, 2, 1000, "Identical states in a row that are suspicious while the hand must move.")
+        self.text("states_topic", "joint_states", "The hand's joint states.")
         self.text("trajectory_topic", "hand_controller/joint_trajectory", "One-point trajectories.")
         self.text("command_topic", "hand_controller/joint_command", "Named joint states as targets.")
         self.text("official_topic", "cmd_leap", "Where the official module listens.")
@@ -85,7 +86,7 @@ class LeapOfficialNode(SleightNode):
         self._names = self._hand.config.joint_names
         self._motor_names = self._hand.motor_names
         self._constant = self._hand.config.control.torque_constant
-        self._states = self.publish_on(JointState, "joint_states", STATE)
+        self._states = self.publish_on(JointState, self.value("states_topic"), STATE)
         # As deep as the module's own queue.
         self._to_module = self.publish_on(JointState, self.value("official_topic"), QoSProfile(depth=10))
         self._request: Any = kind.Request

@@ -104,7 +104,7 @@ def describe(wish: GraphWish) -> list[GraphNode]:
     """
     if wish.hand_driver not in HAND_DRIVERS:
         raise SleightError("no such hand driver", value=wish.hand_driver, remedy=f"one of {', '.join(HAND_DRIVERS)}")
-    if wish.sim and wish.hand_driver != "none":
+    if wish.sim and wish.hand_driver != "none" and not emulates_bus(wish.profile):
         raise SleightError(
             "a simulated hand and a driver would both publish its states",
             value=wish.hand_driver,
@@ -149,14 +149,46 @@ def profile_hand(profile: Path) -> str:
     Raises:
         SleightError: The file is no YAML.
     """
+    hand = _section(profile, "/**").get("hand")
+    return hand if isinstance(hand, str) else "shadow"
+
+
+#: Profile of each hand for a simulated robot, where nobody chooses one.
+PROFILES: Mapping[str, str] = {"shadow": "shadow_sim", "leap": "leap_ur5e", "leap_ur5e": "leap_ur5e_arm"}
+
+
+def profile_for(hand: str) -> str:
+    """Name of the profile for a hand.
+
+    Raises:
+        SleightError: There is none.
+    """
+    if hand not in PROFILES:
+        remedy = f"choose one of {sorted(PROFILES)}, or name a profile"
+        raise SleightError("no profile is shipped for this hand", value=hand, remedy=remedy)
+    return PROFILES[hand]
+
+
+def emulates_bus(profile: Path) -> bool:
+    """Whether a profile's simulation is a hand's serial bus, so that the real driver belongs into the graph."""
+    driver = _section(profile, "/**/sim_node").get("driver")
+    parts = driver.values() if isinstance(driver, dict) else ()
+    return any(isinstance(part, dict) and part.get("dialect") == "leap_bus" for part in parts)
+
+
+def _section(profile: Path, node: str) -> dict[str, Any]:
+    """Parameters of a profile's section; empty where there is none.
+
+    Raises:
+        SleightError: The file is no YAML.
+    """
     try:
         content = yaml.safe_load(profile.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SleightError("the profile cannot be read", value=profile, remedy=str(error).splitlines()[0]) from error
-    for part in ("/**", "ros__parameters"):
+    for part in (node, "ros__parameters"):
         content = content.get(part) if isinstance(content, dict) else None
-    hand = content.get("hand") if isinstance(content, dict) else None
-    return hand if isinstance(hand, str) else "shadow"
+    return content if isinstance(content, dict) else {}
 
 
 def _node(name: str, parameters: Mapping[str, Any] | None = None, **options: Any) -> GraphNode:

@@ -23,7 +23,7 @@ from launch.substitutions import LaunchConfiguration  # pyright: ignore[reportMi
 from launch_ros.actions import LifecycleNode, Node  # pyright: ignore[reportMissingImports]
 from sleight_core.errors import SleightError
 
-from sleight_ros.graph.description import HAND_DRIVERS, GraphNode, GraphWish, describe
+from sleight_ros.graph.description import HAND_DRIVERS, GraphNode, GraphWish, describe, emulates_bus, profile_for
 from sleight_ros.graph.mirror import MODES, SIMULATORS, MirrorWish, describe_mirror, mirror_profile
 from sleight_ros.profiles import profile_path
 
@@ -33,6 +33,7 @@ YES_OR_NO = ("true", "false")
 #: Name -> default (None: must be given), choices (none: any text), description.
 ARGUMENTS: Mapping[str, tuple[str | None, Sequence[str], str]] = {
     "bundle": (None, (), "Folder of the policy bundle."),
+    "hand": ("", (), "Hand, or hand on an arm, whose shipped profile is used; empty: as 'profile' says."),
     "profile": ("shadow_sim", (), "Shipped profile, or a parameter file for all nodes."),
     "namespace": ("", (), "Moves the whole graph."),
     "sim": ("true", YES_OR_NO, "Simulate the robot, in the dialect that the profile says."),
@@ -55,6 +56,7 @@ ARGUMENTS: Mapping[str, tuple[str | None, Sequence[str], str]] = {
 #: What every graph offers.
 COMMON = (
     "bundle",
+    "hand",
     "profile",
     "namespace",
     "sim",
@@ -127,12 +129,14 @@ def _start(context: LaunchContext, names: Sequence[str]) -> list[Node]:
     """Make the nodes, now that all arguments are known."""
     given = {name: LaunchConfiguration(name).perform(context) for name in names}
     simulate = given["sim"] == "true"
+    profile = profile_path(profile_for(given["hand"]) if given["hand"] else given["profile"])
+    # The simulation is its own driver, but for a hand whose bus it emulates.
+    simulated = "leap_driver" if emulates_bus(profile) else "none"
     wish = GraphWish(
-        profile=profile_path(given["profile"]),
+        profile=profile,
         bundle=given["bundle"],
         sim=simulate,
-        # The simulation is its own driver.
-        hand_driver="none" if simulate else given.get("hand_driver", "none"),
+        hand_driver=simulated if simulate else given.get("hand_driver", simulated),
         driver_parameters={"port": given["port"]} if given.get("port") else {},
         objects=_objects(given["objects"]),
         skills=given["skills"] == "true",

@@ -23,7 +23,7 @@ from sleight_sim.tasks.compose.world import ComposeWorld, build_world
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-from sleight_ros.simulation.world import FloatingHandWorld
+from sleight_ros.simulation.world import MovingHandWorld
 
 #: Height over its rest from which an object is off the table, m [own].
 LIFTED = 0.01
@@ -68,7 +68,7 @@ class Pair:
         return cls(*tasks, draw)
 
 
-class CompositionWorld(FloatingHandWorld[Pair]):
+class CompositionWorld(MovingHandWorld[Pair]):
     """The table of a pair; starts are those of the first task."""
 
     def __init__(self, table: HandTable, config: GraspTaskConfig, thing: Pair) -> None:

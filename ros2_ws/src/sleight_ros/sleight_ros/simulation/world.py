@@ -11,6 +11,7 @@ import numpy as np
 from sleight_core.hand import HandTable
 from sleight_core.rotations import quat_multiply, quat_rotate, yaw_quat
 from sleight_sim.objects.spec import ObjectSpec
+from sleight_sim.tasks.grasp.arm import ArmCarrier
 from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_sim.tasks.grasp.env import PALM_DOWN
 from sleight_sim.tasks.grasp.metrics import GraspMetrics
@@ -166,10 +167,10 @@ class World(ABC, Generic[OneThing]):
         return bool(np.isfinite(self.data.qpos).all())
 
 
-class FloatingHandWorld(World[OneThing]):
-    """A hand that floats over a table, with the timing and the success of the grasp task.
+class MovingHandWorld(World[OneThing]):
+    """A hand that moves over a table, with the timing and the success of the grasp task.
 
-    Models have the free joint "wrist", and servos of its velocity.
+    Models of a floating hand have the free joint "wrist" and servos of its velocity; an arm's joints are the hand's.
 
     Args:
         table: The hand.
@@ -181,15 +182,18 @@ class FloatingHandWorld(World[OneThing]):
         self.config = config
         self.metrics = GraspMetrics(1, config.success_radius, config.hold_steps)
         self.goal = np.asarray(config.goal)
+        #: For a hand on an arm: how its joints place it at the start, and where they have it.
+        self._carrier = ArmCarrier(table, config.control_period) if table.arm_joints else None
         timestep = config.control_period / config.substeps
         super().__init__(table, thing, timestep=timestep, substeps=config.substeps)
 
     def load(self, thing: OneThing) -> None:
         """Put another object on the table; follow with `reset`."""
         super().load(thing)
-        wrist = self.model.joint("wrist")
-        self._wrist_qpos, self._wrist_qvel = int(wrist.qposadr[0]), int(wrist.dofadr[0])
-        self._wrist_ctrl = np.array([self.model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
+        if self._carrier is None:
+            wrist = self.model.joint("wrist")
+            self._wrist_qpos, self._wrist_qvel = int(wrist.qposadr[0]), int(wrist.dofadr[0])
+            self._wrist_ctrl = np.array([self.model.actuator(f"wrist_{axis}").id for axis in WRIST_AXES])
 
     def place_hand(
         self, wrist: tuple[np.ndarray, np.ndarray], thing: tuple[np.ndarray, np.ndarray], joints: np.ndarray
@@ -197,19 +201,23 @@ class FloatingHandWorld(World[OneThing]):
         """Put hand and object at rest where they start.
 
         Args:
-            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root.
+            wrist: Position (3,) m and orientation (4,) wxyz of the hand's root; an arm's joints go there.
             thing: The same of the object.
-            joints: (J,) rad, inside their limits.
+            joints: (J,) rad, inside their limits; those of an arm are found.
         """
-        data, w = self.data, self._wrist_qpos
-        data.qpos[w : w + 3], data.qpos[w + 3 : w + 7] = wrist
-        data.ctrl[self._wrist_ctrl] = 0.0
+        if self._carrier is not None:
+            joints[self.table.arm_index] = self._carrier.start(wrist[0][None], wrist[1][None])[0]
+        else:
+            w = self._wrist_qpos
+            self.data.qpos[w : w + 3], self.data.qpos[w + 3 : w + 7] = wrist
+            self.data.ctrl[self._wrist_ctrl] = 0.0
         self.place(thing, joints)
         self.metrics.reset(np.array([0]))
 
     def command_twist(self, twist: np.ndarray) -> None:
-        """Set the wrist twist (6,) in the task frame, m/s and rad/s."""
-        self.data.ctrl[self._wrist_ctrl] = twist
+        """Set the wrist twist (6,) in the task frame, m/s and rad/s; an arm takes none."""
+        if self._carrier is None:
+            self.data.ctrl[self._wrist_ctrl] = twist
 
     def count(self) -> None:
         """Take one control step into the episode's success figures."""
@@ -224,12 +232,17 @@ class FloatingHandWorld(World[OneThing]):
 
     def wrist(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Position, orientation (wxyz), linear and angular velocity of the hand's root body, task frame."""
-        q, v, w, u = self.data.qpos, self.data.qvel, self._wrist_qpos, self._wrist_qvel
+        q, v = self.data.qpos, self.data.qvel
+        if self._carrier is not None:
+            arm = self.table.arm_index
+            at = self._carrier.kinematics.state(q[self._joint_qpos][None, arm], v[self._joint_qvel][None, arm])
+            return at.pos[0], at.quat[0], at.linvel[0], at.angvel[0]
+        w, u = self._wrist_qpos, self._wrist_qvel
         quat = q[w + 3 : w + 7].copy()
         return q[w : w + 3].copy(), quat, v[u : u + 3].copy(), quat_rotate(quat, v[u + 3 : u + 6].copy())
 
 
-class TabletopWorld(FloatingHandWorld[ObjectSpec]):
+class TabletopWorld(MovingHandWorld[ObjectSpec]):
     """Hand, table and one object, with the timing and the starts of the grasp task."""
 
     def compile(self, thing: ObjectSpec) -> mujoco.MjModel:
@@ -245,7 +258,8 @@ class TabletopWorld(FloatingHandWorld[ObjectSpec]):
         k = rng.choice(len(poses), p=pose_probabilities(self.thing, config.poses))
         turn = rng.uniform(-np.pi, np.pi)
         minor = pose_minor_axes(self.thing)[k] + turn if config.start_yaw == "aligned" else np.nan
-        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng)[0]
+        largest = np.pi if self._carrier is None else config.arm.max_yaw
+        yaw = aligned_yaw(np.array([minor]), config.yaw_noise, rng, largest)[0]
         height = TABLE_HEIGHT + max(config.start_height, poses.heights[k] + 0.002)
         thing = np.append(rng.uniform(-config.object_xy, config.object_xy, 2), height)
         wrist = np.append(rng.uniform(-config.wrist_xy, config.wrist_xy, 2), TABLE_HEIGHT + config.wrist_height)

@@ -18,6 +18,7 @@ from sleight_ros.simulation.dialects.conduct import Echo
 from sleight_ros.simulation.dialects.forward_command import ForwardCommandDialect, ForwardCommandDriver
 from sleight_ros.simulation.dialects.joint_state_command import JointStateCommandDialect, JointStateCommandDriver
 from sleight_ros.simulation.dialects.joint_trajectory import JointTrajectoryDialect, JointTrajectoryDriver
+from sleight_ros.simulation.dialects.leap_bus import LeapBusDialect, LeapBusDriver
 from sleight_ros.simulation.dialects.shadow import ShadowTopicsDialect, ShadowTopicsDriver
 from sleight_ros.simulation.dialects.states import (
     JointStatesDialect,
@@ -33,6 +34,7 @@ DIALECTS: dict[str, tuple[type[Section], type[Dialect[Any]]]] = {
     "forward_command": (ForwardCommandDriver, ForwardCommandDialect),
     "joint_state_command": (JointStateCommandDriver, JointStateCommandDialect),
     "shadow_topics": (ShadowTopicsDriver, ShadowTopicsDialect),
+    "leap_bus": (LeapBusDriver, LeapBusDialect),
     "twist": (TwistDriver, TwistDialect),
     "arm": (ArmDriver, ArmDialect),
     "joint_states": (JointStatesDriver, JointStatesDialect),

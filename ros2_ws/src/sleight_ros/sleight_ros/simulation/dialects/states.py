@@ -10,10 +10,11 @@ from builtin_interfaces.msg import Time
 from nav_msgs.msg import Odometry
 from pydantic import Field
 from sensor_msgs.msg import JointState
+from sleight_core.errors import SleightError
 
 from sleight_ros import convert
 from sleight_ros.bridges.joint_map import JointMap, MapSection
-from sleight_ros.bridges.section import Section
+from sleight_ros.bridges.section import Section, nearest
 from sleight_ros.nodes.base import STATE
 from sleight_ros.simulation.dialects.base import Dialect, Reading
 
@@ -23,6 +24,7 @@ class JointStatesDriver(MapSection):
 
     Attributes:
         topic: Where it publishes.
+        joints: Our joints that it says; empty: all. A hand and its arm have a driver each.
         velocity: Whether it says velocities.
         sums: Say only the sum of the joints on a tendon.
         order: "table": as our table has them; "mixed": by `seed`, as a real broadcaster promises no order.
@@ -32,6 +34,7 @@ class JointStatesDriver(MapSection):
 
     dialect: Literal["joint_states"] = "joint_states"
     topic: str = Field(default="joint_states", min_length=1)
+    joints: tuple[str, ...] = ()
     velocity: bool = True
     sums: bool = False
     order: Literal["table", "mixed"] = "table"
@@ -57,6 +60,10 @@ class JointStatesDialect(Dialect[JointStatesDriver]):
                 factors = {index[n]: float(r.sign) for n, r in zip((tendon.middle, tendon.distal), both, strict=True)}
                 rows.append((tendon.name, factors, sum(row.offset for row in both)))
                 hidden |= {tendon.middle, tendon.distal}
+        if unknown := sorted(set(config.joints) - set(joints.rows)):
+            remedy = nearest(unknown[0], list(joints.rows))
+            raise SleightError(f"parameter 'driver.{self.name}.joints': no such joint", value=unknown[0], remedy=remedy)
+        hidden |= {name for name in joints.rows if config.joints and name not in config.joints}
         rows += [(r.name, {index[n]: float(r.sign)}, r.offset) for n, r in joints.rows.items() if n not in hidden]
         rows += [(name, {}, 0.0) for name in config.extra]
         if config.order == "mixed":
