@@ -1,5 +1,7 @@
 """The residuals' terms as a manifest names them are the features that the trainer computes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sleight_core.compose import Ownership
@@ -123,7 +125,7 @@ def test_torch_gives_the_same_numbers_as_numpy():
     torch = pytest.importorskip("torch", reason="the training extra is not installed")
     seen = remembering(state())
 
-    def moved(value):
+    def moved(value) -> Any:
         if isinstance(value, dict):
             return {name: moved(one) for name, one in value.items()}
         return None if value is None else torch.as_tensor(value)

@@ -137,7 +137,8 @@ def test_the_arm_touching_the_robot_is_seen():
     sim = t.sim
     start = InitialState(folded, sim.wrist_pos, sim.wrist_quat, sim.object_pos, sim.object_quat)
     t.engine.reset(np.array([0]), start)
-    assert t.engine.state().touching.all()
+    touching = t.engine.state().touching
+    assert touching is not None and touching.all()
 
 
 def test_a_start_out_of_reach_is_refused():

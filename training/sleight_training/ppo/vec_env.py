@@ -33,9 +33,15 @@ class Ended(Protocol):
 
 
 class CountingVecEnv(VecEnv, ABC):
-    """An environment of the runner: one that keeps its ended episodes until the runner has counted them."""
+    """An environment of the runner: one that keeps its ended episodes until the runner has counted them.
+
+    Attributes:
+        ended: Those episodes.
+        task: The task that it steps.
+    """
 
     ended: list[Ended]
+    task: Any
 
 
 class GraspVecEnv(CountingVecEnv):

@@ -21,7 +21,7 @@ def serve(link: socket.socket) -> None:
     if description.get("version") != wire.VERSION:
         raise ValueError(f"the world is described in version {description.get('version')}, not {wire.VERSION}")
     # Isaac Gym refuses to be imported after torch, which `world` imports.
-    from isaacgym import gymapi  # noqa: F401  # pyright: ignore[reportMissingImports]
+    from isaacgym import gymapi  # noqa: F401  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
     from world import World
 
     world = World(description)

@@ -9,7 +9,7 @@ from typing import Any, Dict, List
 import numpy as np
 import torch
 import wrist
-from isaacgym import gymapi, gymtorch  # pyright: ignore[reportMissingImports]
+from isaacgym import gymapi, gymtorch  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
 #: Distance between the centres of two environments, m.
 SPACING = 1.5
