@@ -53,7 +53,7 @@ def toys(folder):
         count=1,
         skill_GraspBall=sampler(26, GRIP),
         skill_PushButton=sampler(26, AWAY),
-        skill_SlowPush=slow_sampler(26, AWAY, turns=int(40_000 * PERIOD)),
+        skill_SlowPush=slow_sampler(26, AWAY, turns=int(200_000 * PERIOD)),
         residual_first=residual(22, 0.5),
         residual_second=residual(22, -0.5),
     )
