@@ -94,7 +94,7 @@ class Listener:
             return False
         if time.monotonic() - self._began < LISTEN:
             return False
-        return view.policy.state != "ENGAGED" or view.policy.rate is not None
+        return view.policy.state != "ENGAGED" or (view.policy.rate is not None and bool(view.joints))
 
     def _taking(self, take: Callable[[Any, float], None]) -> Callable[[Any], None]:
         def callback(msg: Any) -> None:
