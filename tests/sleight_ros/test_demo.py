@@ -89,7 +89,9 @@ def test_the_recording_holds_every_small_topic_and_thinned_clouds(demo):
             "/object/estimate",
         ]
         assert all(counts.get(topic, 0) > 2 for topic in wanted), counts
-        assert counts["/camera/front/points"] < counts["/object/cloud"], "cameras are thinned, what a policy sees is not"
+        assert counts["/camera/front/points"] < counts["/object/cloud"], (
+            "cameras are thinned, what a policy sees is not"
+        )
         connection = next(c for c in reader.connections if c.topic == "/bridge/sent")
         _, _, raw = next(reader.messages(connections=[connection]))
         sent: Any = reader.deserialize(raw, connection.msgtype)

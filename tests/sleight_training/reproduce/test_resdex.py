@@ -70,7 +70,7 @@ def test_on_two_cores_base_policies_go_on_from_the_first() -> None:
     graph = resdex_graph(reproduction("cpu"))
     first, second = words(graph, "base_k4_0"), words(graph, "base_k4_1")
     assert "--iterations 560" in first and "--start" not in first
-    assert "--iterations 240 --start {out}/runs/base_k4_0" in second and "base_k4_0" in graph.jobs["base_k4_1"].needs
+    assert "--iterations 400 --start {out}/runs/base_k4_0" in second and "base_k4_0" in graph.jobs["base_k4_1"].needs
     assert "--start" not in words(graph, "base_k6_1") and "--start" not in words(
         resdex_graph(reproduction("full")), "base_k4_1"
     )

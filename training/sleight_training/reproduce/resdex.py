@@ -89,7 +89,7 @@ PRESETS: dict[str, Preset] = {
         episodes={"train": 1600, "unseen_object": 705, "unseen_category": 500},
         proposals=8,
         proposal_effort=_EFFORT,
-        base_iterations=(560, 240),
+        base_iterations=(560, 400),
         all_envs=3200,
     ),
     "full": Preset(
