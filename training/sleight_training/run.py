@@ -102,6 +102,14 @@ def read_config(kind: type[Config], folder: Path, command: str = "sleight train"
         raise SleightError(f"run configuration {path}: {where}: {first['msg']}", value=first.get("input")) from error
 
 
+def is_run_of(folder: Path, kind: str) -> bool:
+    """Whether a folder holds a run of some kind, by its configuration's text alone."""
+    try:
+        return f'"kind": "{kind}"' in (folder / CONFIG).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def provenance() -> dict[str, object]:
     """Return command, git_commit and versions of this process, as `RunConfig` takes them."""
     return {"command": command_line(), "git_commit": git_commit(), "versions": versions()}

@@ -12,7 +12,7 @@ from sleight_sim.sensors.visible import PAPER_CLOUD, CloudModel
 from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, GraspTaskConfig
 
 from sleight_training.hyper.config import HyperConfig
-from sleight_training.run import CONFIG, read_config, write_config
+from sleight_training.run import is_run_of, read_config, write_config
 
 Terms = tuple[tuple[str, float], ...]
 Head = Literal["action", "mixture"]
@@ -207,10 +207,7 @@ def read_student(folder: Path) -> StudentRun:
 
 def is_student(folder: Path) -> bool:
     """Whether a folder holds a student's run."""
-    try:
-        return f'"kind": "{KIND}"' in (folder / CONFIG).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
+    return is_run_of(folder, KIND)
 
 
 def student_terms(cloud_points: int, experts: Terms = ()) -> Terms:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 
-from sleight_training.run import CONFIG, read_config, write_config
+from sleight_training.run import is_run_of, read_config, write_config
 
 #: What a run of this kind calls itself in its configuration.
 KIND = "skill"
@@ -208,7 +208,4 @@ def read_skill(folder: Path) -> SkillRun:
 
 def is_skill(folder: Path) -> bool:
     """Whether a folder holds a skill's run."""
-    try:
-        return f'"kind": "{KIND}"' in (folder / CONFIG).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return False
+    return is_run_of(folder, KIND)
