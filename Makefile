@@ -30,7 +30,8 @@ demo: setup ## Grasp objects through the ROS 2 graph and write results/demo/inde
 test: setup-dev ## Run the tests, without the slow ones
 	@scripts/test
 
-test-all: setup-dev ## Run all tests
+test-all: ## Run all tests; the GPU engine's as well, on its CPU device
+	@scripts/setup "train,arm,dev,gpu"
 	@scripts/test --all
 
 lint: setup-dev ## Check style, formatting and types

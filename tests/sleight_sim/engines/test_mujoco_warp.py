@@ -56,7 +56,7 @@ def rollouts():
 
 def test_both_start_alike(rollouts):
     engines, states = rollouts
-    limits = dict.fromkeys(vars(states[0][0]), 1e-6)
+    limits = {name: 1e-6 for name, value in vars(states[0][0]).items() if value is not None}
     assert differences(engines[0].table, states[0], limits) == []
 
 
@@ -90,6 +90,9 @@ def test_a_reset_changes_its_worlds_alone():
     after, reference = b.engine.state(), a.engine.state()
     kept = np.array([1, 3])
     for name, value in vars(after).items():
+        if value is None:  # `touching`, of a hand on no arm
+            assert getattr(reference, name) is None
+            continue
         assert np.array_equal(value[kept], getattr(before, name)[kept]), name
         assert value[ids] == pytest.approx(getattr(reference, name)[ids], abs=1e-6), name
     assert not (after.joint_vel[ids].any() or after.object_linvel[ids].any())
