@@ -40,8 +40,8 @@ class DeadNodeError(GraphError):
 
 
 def private_domain() -> int:
-    """A ROS domain that nobody else on this machine is likely to use (1 to 100 is safe on every system)."""
-    return random.SystemRandom().randrange(1, 101)
+    """A ROS domain that nobody else on this machine is likely to use: 1 to 80 (to 101 all are safe everywhere)."""
+    return random.SystemRandom().randrange(1, 81)
 
 
 def graph_environment(domain: int, log_folder: Path) -> dict[str, str]:
