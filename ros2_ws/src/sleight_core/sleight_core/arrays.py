@@ -17,7 +17,7 @@ def namespace(*arrays: Any) -> Any:
 
 
 def constant(values: Any, like: Any) -> Any:
-    """Values as an array of like's kind, floating type and device."""
+    """Values as an array of like's kind, floating type and device; `Constants` keeps what every step asks for."""
     if type(like) is np.ndarray:
         return np.asarray(values, dtype=like.dtype)
     # Copied: torch warns of arrays that may not be written.
@@ -43,10 +43,10 @@ def host(values: Any) -> np.ndarray:
 
 
 class Constants:
-    """Constants as arrays of whatever kind the work is done in, each kind made once.
+    """Constants as `constant` makes them, kept for every kind of array that they were asked for beside.
 
     Args:
-        values: numpy arrays. Flags stay flags; numbers take the type of the array they are used with.
+        values: numpy arrays. Flags and whole numbers stay what they are; others take the type of the array beside them.
     """
 
     def __init__(self, *values: np.ndarray) -> None:
@@ -55,13 +55,9 @@ class Constants:
 
     def like(self, array: Any) -> tuple[Any, ...]:
         """The constants as arrays of an array's library, device and type."""
-        device = getattr(array, "device", None)
-        key = (array.dtype, device)
-        if key not in self._kept:
-            xp = namespace(array)
-            # Copied, because torch shares memory with a numpy array, and warns of one that is read-only.
-            self._kept[key] = tuple(
-                xp.asarray(value.copy(), dtype=None if value.dtype == np.bool_ else array.dtype, device=device)
-                for value in self._values
+        key = (array.dtype, getattr(array, "device", None))
+        if (kept := self._kept.get(key)) is None:
+            kept = self._kept[key] = tuple(
+                constant(value, array) if value.dtype.kind == "f" else integers(value, array) for value in self._values
             )
-        return self._kept[key]
+        return kept
