@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import array_api_compat.numpy as numpy_namespace
@@ -11,9 +12,10 @@ from array_api_compat import array_namespace
 
 def namespace(*arrays: Any) -> Any:
     """The array API's functions for numpy or torch arrays; at once for numpy, asked for at every tick."""
-    if all(type(array) is np.ndarray for array in arrays):
-        return numpy_namespace
-    return array_namespace(*arrays)
+    for array in arrays:
+        if type(array) is not np.ndarray:
+            return array_namespace(*arrays)
+    return numpy_namespace
 
 
 def constant(values: Any, like: Any) -> Any:
@@ -35,6 +37,25 @@ def zeros(shape: tuple[int, ...], like: Any) -> Any:
     if type(like) is np.ndarray:
         return np.zeros(shape, dtype=like.dtype)
     return namespace(like).zeros(shape, dtype=like.dtype, device=like.device)
+
+
+def clip(values: Any, low: Any, high: Any) -> Any:
+    """Values between bounds (numbers, or arrays beside them); nan stays nan. At a fraction of the standard's cost."""
+    if type(values) is np.ndarray:
+        return np.minimum(np.maximum(values, low), high)
+    return namespace(values).clip(values, low, high)
+
+
+def side_by_side(parts: Sequence[Any]) -> Any:
+    """Arrays of one shape (...) as one array (..., n), as `stack` on the last axis makes it."""
+    first = parts[0]
+    xp = namespace(first)
+    if xp is not numpy_namespace:
+        return xp.stack(parts, axis=-1)
+    out = np.empty((*first.shape, len(parts)), first.dtype)
+    for i, part in enumerate(parts):
+        out[..., i] = part
+    return out
 
 
 def host(values: Any) -> np.ndarray:

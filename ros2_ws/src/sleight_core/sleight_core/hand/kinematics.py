@@ -68,6 +68,8 @@ class FingertipKinematics:
         self.tips = np.array([finger.tip for finger in table.fingers.values()])
         self.grasp_offset = _offset_in_root(table, table.grasp_center)
         self.point_offsets = {name: _offset_in_root(table, point) for name, point in table.points.items()}
+        #: Lower and upper limits of the joints, rad.
+        self.range = Constants(table.lower, table.upper)
         self._fixed = Constants(self.points, self.grasp_offset)
         self._offsets = {name: Constants(offset) for name, offset in self.point_offsets.items()}
 
@@ -129,14 +131,13 @@ class FingertipKinematics:
 
     def finger_points(self, tips: Fingertips) -> Array:
         """The reward's finger points (2 cm along each distal body), (B, F, 3) m."""
-        xp = namespace(tips.pos)
         offset = self._fixed.like(tips.pos)[0]
-        return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
+        return tips.pos + quat_rotate(tips.quat, offset)
 
 
 def _attached(offset: Array, wrist_pos: Array, wrist_quat: Array) -> Array:
     """Position (B, 3) of a point that is fixed to the hand's root body at `offset` (3,) m."""
-    return wrist_pos + quat_rotate(wrist_quat, namespace(wrist_pos).broadcast_to(offset, wrist_pos.shape))
+    return wrist_pos + quat_rotate(wrist_quat, offset)
 
 
 def _products(a: Array, b: Array) -> Array:

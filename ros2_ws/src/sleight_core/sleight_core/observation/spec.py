@@ -90,6 +90,7 @@ class ObservationBuilder:
         rows = [(spec.scale, np.inf if spec.clip is None else spec.clip) for spec in self.specs]
         sizes = np.array([spec.size for spec in self.specs], dtype=np.intp)
         full = np.repeat(np.array(rows, dtype=np.float64).reshape(-1, 2), sizes, axis=0)
+        self._functions = [TERMS[spec.name].function for spec in self.specs]
         self._bounds = Constants(full[:, 0].copy(), full[:, 1].copy())
 
     @property
@@ -122,7 +123,7 @@ class ObservationBuilder:
         """
         frame = frame or self.frame(state)
         xp = namespace(state.joint_pos)
-        values = xp.concat([TERMS[spec.name].function(frame) for spec in self.specs], axis=-1)
+        values = xp.concat([function(frame) for function in self._functions], axis=-1)
         scale, bound = self._bounds.like(values)
         return xp.astype(xp.minimum(xp.maximum(values * scale, -bound), bound), xp.float32)
 
