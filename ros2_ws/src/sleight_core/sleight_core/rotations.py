@@ -85,11 +85,10 @@ def quat_normalize(q: Array) -> Array:
     row = _row(q)
     if row is not None:
         w, x, y, z = row
-        length = math.sqrt(w * w + (x * x + y * y + z * z))  # numpy adds the rest to the first
+        length = math.sqrt(w * w + x * x + y * y + z * z)
         if 0.0 < length < math.inf:
-            if w < 0.0:
-                length = -length
-            return _like([w / length, x / length, y / length, z / length], q)
+            unit = [w / length, x / length, y / length, z / length]
+            return _like([-one for one in unit] if unit[0] < 0.0 else unit, q)
     xp = namespace(q)
     q = q / xp.sqrt(xp.sum(q * q, axis=-1, keepdims=True))
     return xp.where(q[..., :1] < 0, -q, q)
