@@ -164,7 +164,7 @@ def test_the_guard_keeps_the_arm_off_the_table(rig):
     guarded = rig.hand.targets[-1][arm[lift]]
     assert guarded < positions[arm[lift]] - 0.1
     assert "table" in rig.bridge.report()["bridge.arm guard"]
-    servo = rig.bridge.adapters["arm"]._servo
+    servo = rig.bridge.adapters["arm"]._arm.servo
     assert servo.targets[lift] == pytest.approx(guarded, abs=1e-9)
 
 
