@@ -11,11 +11,11 @@ from sleight_core.errors import BundleError
 from sleight_description import load_hand
 from sleight_export.run import GOLDEN_COUNT, export_run
 from sleight_training.base import prepare_run, train_base
+from sleight_training.checkpoint import read_checkpoint
 from sleight_training.codes.encoder import bundle_encode, encode_with, object_codes, write_encoder
 from sleight_training.codes.network import PointNet
 from sleight_training.evaluation.grasp import evaluate
 from sleight_training.hyper.training import hyper_objects, prepare_hyper, rebuild, train_hyper
-from sleight_training.ppo.runner import read_checkpoint
 from sleight_training.weights import write_weights
 
 HAND = load_hand("shadow")

@@ -14,8 +14,8 @@ from sleight_description import load_hand
 from sleight_export.cli import app
 from sleight_export.student import export_student
 from sleight_training.base import prepare_run, train_base
+from sleight_training.checkpoint import read_checkpoint
 from sleight_training.evaluation.grasp import evaluate
-from sleight_training.ppo.runner import read_checkpoint
 from sleight_training.student.training import prepare_student, train_student
 from typer.testing import CliRunner
 

@@ -3,21 +3,13 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from sleight_core.action import ActionSpec
-from sleight_core.bundle import BundleInfo, write_bundle
-from sleight_core.bundle.manifest import (
-    ControlSection,
-    HandSection,
-    Mlp,
-    ObjectSection,
-    StartPose,
-    TaskSection,
-    TrainingSection,
-)
+from sleight_core.bundle import write_bundle
 from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
+
+from ..sleight_core.bundle.toys import batched, toy_info, toy_model
 
 HAND = load_hand("shadow")
 TERMS = (
@@ -40,42 +32,14 @@ def tiny_bundle(folder: Path, *, bias=None, gain=0.01, terms=TERMS, period=1.0 /
     rng = np.random.default_rng(0)
     weights = (gain * rng.normal(size=(inputs, outputs))).astype(np.float32)
     offset = np.zeros(outputs, np.float32) if bias is None else np.asarray(bias, np.float32)
-    graph = helper.make_graph(
-        [
-            helper.make_node("MatMul", ["obs", "weights"], ["product"]),
-            helper.make_node("Add", ["product", "offset"], ["sum"]),
-            helper.make_node("Tanh", ["sum"], ["action"]),
-        ],
-        "tiny",
-        [helper.make_tensor_value_info("obs", TensorProto.FLOAT, ["batch", inputs])],
-        [helper.make_tensor_value_info("action", TensorProto.FLOAT, ["batch", outputs])],
-        [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(offset, "offset")],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
+    nodes = [
+        helper.make_node("MatMul", ["obs", "weights"], ["product"]),
+        helper.make_node("Add", ["product", "offset"], ["sum"]),
+        helper.make_node("Tanh", ["sum"], ["action"]),
+    ]
+    constants = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(offset, "offset")]
+    model = toy_model(nodes, constants, batched({"obs": inputs}), batched({"action": outputs}))
     golden = rng.normal(size=(8, inputs)).astype(np.float32)
-    info = BundleInfo(
-        name=name,
-        description="A bundle for tests.",
-        hand=HandSection.of(table),
-        control=ControlSection(period=period, position_margin=0.01),
-        observation=tuple(specs),
-        action=spec.parts,
-        composition=Mlp(),
-        task=TaskSection(
-            name="grasp",
-            goal=(0.0, 0.0, 0.8),
-            success_radius=0.05,
-            hold_time=0.5,
-            episode_time=200 / 60,
-            start=StartPose(
-                wrist_position=(0.0, 0.0, 0.8), wrist_quat=(0.7071067811865476, 0.7071067811865476, 0.0, 0.0)
-            ),
-            object=ObjectSection(set="household:cylinder:0"),
-        ),
-        training=TrainingSection(
-            algorithm="none", preset="none", seed=0, steps=0, wall_time=0.0, git_commit="", command="", versions={}
-        ),
-    )
+    info = toy_info(name, table, period=period, observation=tuple(specs), action=spec.parts)
     answers = np.tanh(golden @ weights + offset)
-    return write_bundle(folder, info, {"policy": model.SerializeToString()}, {"obs": golden, "action": answers})
+    return write_bundle(folder, info, {"policy": model}, {"obs": golden, "action": answers})

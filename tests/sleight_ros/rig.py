@@ -94,6 +94,11 @@ class Rig:
         parameters = {"cloud_max_age": OBJECT_AGE, "state_max_age": 2 * STATE_AGE, **parameters}
         self.processes.node("perception_node", "sleight_ros.nodes.perception_node", parameters)
 
+    def end_policy(self):
+        """End the policy node, if it runs; `follow` starts another one."""
+        if "policy_node" in self.processes.running:
+            self.processes.end("policy_node")
+
     def send(self, name, number):
         """Send a signal to a process that runs on or is to end by itself."""
         self.processes.running[name].popen.send_signal(number)
@@ -124,6 +129,8 @@ class Rig:
         """Bring the graph to where the hand follows the policy (or the rogue one), whatever it was before."""
         robot = self.robot
         self.heal()
+        if "policy_node" not in self.processes.running:
+            self.start_policy()
         if rogue:
             if not robot.rogue.active:
                 robot.trigger("policy/release", PATIENCE)

@@ -92,7 +92,7 @@ def test_only_the_bridge_may_write_to_the_controllers_and_only_the_policy_to_the
         assert [node for node, grants in granted.items() if topic in grants["publishes"]] == [writer]
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 def test_the_policy_is_what_the_running_graph_does(tmp_path):
     tiny_bundle(tmp_path / "bundle")
     wish = GraphWish(profile_path("shadow_sim"), str(tmp_path / "bundle"), record=tmp_path / "bags")

@@ -22,7 +22,7 @@ from sleight_ros.cameras import pose_from_tf
 from sleight_ros.nodes.base import STATE, SleightNode
 from sleight_ros.profiles import profile_path
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 MOMENT = 5_000_000_000
 
 

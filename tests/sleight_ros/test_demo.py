@@ -20,7 +20,7 @@ pytest.importorskip("rosbags")
 
 from .bundles import tiny_bundle
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.whole_graph
 #: Down to the object, fingers half closed: enough for everything to move.
 BIAS = np.concatenate([[0.0, 0.0, -0.3, 0.0, 0.0, 0.1], np.full(18, 0.2)])
 # As from a terminal: a shell's background job, which this test run may be, starts with interrupts ignored.

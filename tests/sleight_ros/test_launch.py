@@ -182,7 +182,7 @@ def run_and_end(name, folder, names, *given, namespace=""):
     return (folder / "launch.log").read_text()
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 def test_the_demo_comes_up_and_ends(tmp_path):
     pytest.importorskip("mujoco")
     tiny_bundle(tmp_path / "bundle")
@@ -193,7 +193,7 @@ def test_the_demo_comes_up_and_ends(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.serial
+@pytest.mark.whole_graph
 @pytest.mark.parametrize(
     ("name", "hand", "namespace"),
     [("isaac_policy", "shadow", ""), ("hardware_shadow", "shadow", ""), ("hardware_leap_ur5e", "leap", "sleight")],
@@ -207,7 +207,7 @@ def test_every_graph_can_be_rehearsed(tmp_path, name, hand, namespace):
     assert "Traceback" not in printed
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 def test_the_launch_ends_with_the_replay(tmp_path):
     tiny_bundle(tmp_path / "bundle")
     process = launched("replay", tmp_path, f"bag:={tmp_path / 'none'}", f"bundle:={tmp_path / 'bundle'}")

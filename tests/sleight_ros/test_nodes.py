@@ -10,11 +10,11 @@ pytest.importorskip("rclpy")
 
 from sleight_ros.profiles import profile_path
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 NODES = ("sim", "perception", "policy", "bridge")
 
 
-def run(module, *parameters, timeout=30):
+def run(module, *parameters, timeout=120):
     arguments = [part for parameter in parameters for part in ("-p", parameter)]
     return subprocess.run(
         [sys.executable, "-m", f"sleight_ros.nodes.{module}_node", "--ros-args", *arguments],

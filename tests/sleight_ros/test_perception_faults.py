@@ -14,7 +14,7 @@ from .checker import assert_safe
 from .double import OBJECT
 from .rig import Rig
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 
 
 @pytest.fixture(scope="module")

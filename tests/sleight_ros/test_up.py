@@ -97,7 +97,7 @@ def bundle(tmp_path):
 MINE = [word for name in NODES for word in ("--set", f"{name}.realtime_priority=0")]
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 def test_a_profile_comes_up_and_an_interrupt_ends_it_in_order(tmp_path, bundle):
     with Up(tmp_path, "shadow_sim", *bundle, *MINE, "--namespace", "right") as up:
         up.wait_for("ready on domain")
@@ -111,7 +111,7 @@ def test_a_profile_comes_up_and_an_interrupt_ends_it_in_order(tmp_path, bundle):
     assert list((tmp_path / "out" / "recordings").rglob("*.mcap"))
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 def test_a_killed_node_is_reported_in_one_line(tmp_path, bundle):
     with Up(tmp_path, "shadow_sim", *bundle, *MINE, "--no-record") as up:
         up.wait_for("ready on domain")
@@ -160,7 +160,7 @@ def test_only_a_graph_of_a_real_robot_is_seen_by_others(monkeypatch, simulate, v
     assert environment.get(DISCOVERY) == expected
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -176,7 +176,7 @@ def test_a_refusing_node_is_named_with_its_reason(tmp_path, bundle, words, expec
 
 
 @pytest.mark.slow
-@pytest.mark.serial
+@pytest.mark.whole_graph
 @pytest.mark.parametrize("profile", ["isaac_shadow", "leap_ur5e"])
 def test_hardware_profiles_can_be_rehearsed(tmp_path, profile):
     pytest.importorskip("mink")

@@ -9,7 +9,8 @@ from sleight_core.bundle import load_bundle  # noqa: E402
 from sleight_core.errors import SleightError  # noqa: E402
 from sleight_export.run import export_run  # noqa: E402
 from sleight_training.base import prepare_run, train_base  # noqa: E402
-from sleight_training.ppo.runner import AVERAGE, actor_state, read_checkpoint  # noqa: E402
+from sleight_training.checkpoint import read_checkpoint  # noqa: E402
+from sleight_training.ppo.runner import AVERAGE, actor_state  # noqa: E402
 from sleight_training.weights import read_weights, restore_run, write_weights  # noqa: E402
 
 

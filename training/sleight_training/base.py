@@ -14,14 +14,15 @@ from sleight_sim.tasks.grasp.config import GraspTaskConfig, ProposalReward
 from sleight_sim.tasks.grasp.hands import for_hand
 from sleight_sim.tasks.grasp.make import check_engine
 
+from sleight_training.checkpoint import read_checkpoint
 from sleight_training.hyper.config import FULL_STATE_TERMS
 from sleight_training.ppo.config import PpoConfig, preset
 from sleight_training.ppo.ranks import Ranks
-from sleight_training.ppo.runner import PpoRunner, Progress, actor_state, read_checkpoint
+from sleight_training.ppo.runner import PpoRunner, Progress, actor_state
 from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.ppo.vec_env import GraspVecEnv
 from sleight_training.proposals import NONE, POSE_ONLY, Notice, training_task, with_proposals
-from sleight_training.run import CONFIG, RunConfig, provenance, read_run
+from sleight_training.run import RunConfig, provenance, read_run, refuse_second_run
 from sleight_training.states import LEARNED, START, read_states, write_states
 from sleight_training.weights import SUFFIX, read_weights
 
@@ -76,12 +77,7 @@ def prepare_run(
         check_engine(run.engine)
         return run
     check_engine(engine)
-    if (folder / CONFIG).exists():
-        raise SleightError(
-            "this folder holds a run already",
-            value=folder,
-            remedy="add --resume to continue it, or choose another --out",
-        )
+    refuse_second_run(folder)
     chosen = preset(preset_name)
     update = {name: value for name, value in (("iterations", iterations), ("num_envs", num_envs)) if value is not None}
     ppo = chosen.ppo.model_validate({**chosen.ppo.model_dump(), **update})

@@ -102,6 +102,13 @@ def read_config(kind: type[Config], folder: Path, command: str = "sleight train"
         raise SleightError(f"run configuration {path}: {where}: {first['msg']}", value=first.get("input")) from error
 
 
+def refuse_second_run(folder: Path) -> None:
+    """Raise SleightError if a folder holds a run already."""
+    if (folder / CONFIG).exists():
+        remedy = "add --resume to continue it, or choose another --out"
+        raise SleightError("this folder holds a run already", value=folder, remedy=remedy)
+
+
 def is_run_of(folder: Path, kind: str) -> bool:
     """Whether a folder holds a run of some kind, by its configuration's text alone."""
     try:

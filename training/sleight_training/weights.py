@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sleight_core.errors import SleightError
 
-from sleight_training.ppo.runner import read_checkpoint
+from sleight_training.checkpoint import CHECKPOINT, read_checkpoint, replaced, write_checkpoint
 from sleight_training.run import CONFIG, RunConfig, read_run
 
 SUFFIX = ".safetensors"
-CHECKPOINT = "checkpoint.pt"
 _STATE = "_state_dict"
 _LEARNER = "optimizer_state_dict"
 _MOMENTS = "optimizer"
@@ -52,9 +50,8 @@ def write_weights(folder: Path, path: Path, checkpoint: str = CHECKPOINT, *, lea
         )
         metadata["param_groups"] = json.dumps(data[_LEARNER]["param_groups"])
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata=metadata)
-    os.replace(part, path)
+    with replaced(path) as part:
+        save_file(tensors, part, metadata=metadata)
     return path
 
 
@@ -114,9 +111,7 @@ def restore_run(path: Path, folder: Path) -> RunConfig:
             raise SleightError("this folder holds another run", value=folder, remedy="choose another --out")
         return run
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{CHECKPOINT}.part"
-    torch.save(data, part)
-    os.replace(part, folder / CHECKPOINT)
+    write_checkpoint(folder / CHECKPOINT, data)
     if run.hyper is not None:
         from sleight_training.hyper.training import write_frozen  # builds on this module
 

@@ -11,22 +11,14 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from sleight_core.action import ActionSpec
-from sleight_core.bundle.manifest import (
-    BundleInfo,
-    Composition,
-    ControlSection,
-    HandSection,
-    Mlp,
-    ObjectSection,
-    StartPose,
-    TaskSection,
-    TrainingSection,
-)
+from sleight_core.bundle.manifest import BundleInfo, Composition, Mlp
 from sleight_core.bundle.writer import write_bundle
 from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
+
+from .toys import batched, toy_info, toy_model, toy_task
 
 HAND = load_hand("shadow")
 TERMS = ["joint_pos", "grasp_center_pos", "object_pos", "last_action"]
@@ -59,16 +51,14 @@ def linear_policy(
         numpy_helper.from_array(np.array(-1, np.float32), "low"),
         numpy_helper.from_array(np.array(1, np.float32), "high"),
     ]
-    outputs = [helper.make_tensor_value_info("action", TensorProto.FLOAT, [batch, action])]
+    sizes = {"action": action}
     for name, size in (extra or {}).items():
         matrix = np.full((obs, size), 1e-3, np.float32)
         inits.append(numpy_helper.from_array(matrix, name + "_weight"))
         nodes.append(helper.make_node("MatMul", ["obs", name + "_weight"], [name]))
-        outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size]))
-    inputs = [helper.make_tensor_value_info("obs", TensorProto.FLOAT, [batch, obs])]
-    graph = helper.make_graph(nodes, "policy", inputs, outputs, inits)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=ir_version)
-    return model.SerializeToString()
+        sizes[name] = size
+    shapes = batched({"obs": obs}, batch), batched(sizes, batch)
+    return toy_model(nodes, inits, *shapes, opset=opset, ir_version=ir_version)
 
 
 def golden(data: bytes, obs: int = OBS, count: int = 8, seed: int = 1) -> dict[str, np.ndarray]:
@@ -84,34 +74,13 @@ def golden(data: bytes, obs: int = OBS, count: int = 8, seed: int = 1) -> dict[s
 
 def info(name: str = "toy", composition: Composition | None = None, **changes: Any) -> BundleInfo:
     """The manifest of the toy policy."""
-    data: dict[str, Any] = {
-        "name": name,
-        "hand": HandSection.of(HAND),
-        "control": ControlSection(period=PERIOD, position_margin=0.01),
+    sections = {
         "observation": tuple(SPECS),
         "action": ActionSpec.absolute(HAND).parts,
         "composition": composition or Mlp(),
-        "task": TaskSection(
-            name="grasp",
-            goal=(0, 0, 0.8),
-            success_radius=0.05,
-            hold_time=0.5,
-            episode_time=200 / 60,
-            start=StartPose(wrist_position=(0, 0, 0.8), wrist_quat=(1, 0, 0, 0)),
-            object=ObjectSection(set="household:cylinder:0"),
-        ),
-        "training": TrainingSection(
-            algorithm="none",
-            preset="toy",
-            seed=0,
-            steps=0,
-            wall_time=0.0,
-            git_commit="",
-            command="made by a test",
-            versions={},
-        ),
+        "task": toy_task(quat=(1.0, 0.0, 0.0, 0.0)),
     }
-    return BundleInfo(**(data | changes))
+    return toy_info(name, HAND, period=PERIOD, **(sections | changes))
 
 
 def make(path: Path, composition: Composition | None = None, extra: dict[str, int] | None = None) -> Path:

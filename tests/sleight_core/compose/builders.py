@@ -15,20 +15,14 @@ from sleight_core.bundle.composed import (
     SkillSection,
     TransitionSection,
 )
-from sleight_core.bundle.manifest import (
-    BundleInfo,
-    ControlSection,
-    HandSection,
-    ObjectSection,
-    StartPose,
-    TaskSection,
-    TrainingSection,
-)
+from sleight_core.bundle.manifest import BundleInfo, ControlSection, ObjectSection
 from sleight_core.bundle.writer import join_golden, write_bundle
 from sleight_core.compose import ComposeAction, Ownership
 from sleight_core.observation.compose_terms import skill_terms
 from sleight_core.observation.spec import TermSpec
 from sleight_description import load_hand
+
+from ..bundle.toys import PALM_DOWN, toy_info, toy_model, toy_task
 
 HAND = load_hand("shadow_compose")
 WORKSPACE = ((-0.5, -0.5, 0.62), (0.5, 0.6, 1.2))
@@ -67,7 +61,7 @@ def sampler(observation: int, centre: np.ndarray = REST, *, horizon: int = HORIZ
         helper.make_node("Add", ["first", "wobble"], ["actions"]),
     ]
     inputs = {"history": [1, 2, observation], "noise": [1, horizon, A]}
-    return _model(nodes, inits, inputs, {"actions": [1, horizon, A]})
+    return toy_model(nodes, inits, inputs, {"actions": [1, horizon, A]})
 
 
 def residual(observation: int, bias: np.ndarray | float = 0.0, *, gain: float = 0.0) -> bytes:
@@ -76,7 +70,7 @@ def residual(observation: int, bias: np.ndarray | float = 0.0, *, gain: float = 
     offset = np.broadcast_to(np.asarray(bias, np.float32), (A,)).copy()
     inits = [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(offset, "bias")]
     nodes = [helper.make_node("Gemm", ["obs", "weight", "bias"], ["residual"])]
-    return _model(nodes, inits, {"obs": [1, observation]}, {"residual": [1, A]})
+    return toy_model(nodes, inits, {"obs": [1, observation]}, {"residual": [1, A]})
 
 
 def slow_sampler(observation: int, centre: np.ndarray = REST, *, turns: int, size: int = 256) -> bytes:
@@ -123,18 +117,7 @@ def slow_sampler(observation: int, centre: np.ndarray = REST, *, turns: int, siz
         helper.make_node("Add", ["first", "wobble"], ["actions"]),
     ]
     inputs = {"history": [1, 2, observation], "noise": [1, HORIZON, A]}
-    return _model(nodes, inits, inputs, {"actions": [1, HORIZON, A]})
-
-
-def _model(nodes, inits, inputs: dict[str, list], outputs: dict[str, list]) -> bytes:
-    ins, outs = (
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in tensors.items()]
-        for tensors in (inputs, outputs)
-    )
-    graph = helper.make_graph(nodes, "toy", ins, outs, inits)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return toy_model(nodes, inits, inputs, {"actions": [1, HORIZON, A]})
 
 
 def golden(graphs: dict[str, bytes], count: int = 3, seed: int = 0) -> dict[str, np.ndarray]:
@@ -196,34 +179,10 @@ def composition(**changes: Any) -> ComposedSkills:
 
 def info(composed: ComposedSkills, **changes: Any) -> BundleInfo:
     """The manifest of toy skills."""
-    data: dict[str, Any] = {
-        "name": "toys",
-        "hand": HandSection.of(HAND),
-        "control": ControlSection(period=PERIOD, position_margin=0.01),
-        "observation": (),
-        "action": ACTION.parts,
-        "composition": composed,
-        "task": TaskSection(
-            name="compose",
-            goal=(0, 0, 0.8),
-            success_radius=0.05,
-            hold_time=0.5,
-            episode_time=20.0,
-            start=StartPose(wrist_position=(0, 0.1, 0.8), wrist_quat=(0.7071067811865476, 0.7071067811865476, 0, 0)),
-            object=ObjectSection(set="compose:GraspBall"),
-        ),
-        "training": TrainingSection(
-            algorithm="none",
-            preset="toy",
-            seed=0,
-            steps=0,
-            wall_time=0.0,
-            git_commit="",
-            command="made by a test",
-            versions={},
-        ),
-    }
-    return BundleInfo(**(data | changes))
+    start = {"start": (0.0, 0.1, 0.8), "quat": PALM_DOWN}
+    task = toy_task(**start, name="compose", episode_time=20.0, object=ObjectSection(set="compose:GraspBall"))
+    sections = {"observation": (), "action": ACTION.parts, "composition": composed, "task": task}
+    return toy_info("toys", HAND, period=PERIOD, **(sections | changes))
 
 
 def graphs(composed: ComposedSkills, **made: bytes) -> dict[str, bytes]:

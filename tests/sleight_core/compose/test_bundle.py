@@ -97,6 +97,18 @@ def test_it_is_not_run_as_a_single_policy(bundle: Path) -> None:
             "composition.pairs.0.first_residual.observation",
             ["unknown"],
         ),
+        (
+            "composition.skills.1.observation.0.name",
+            "last_output",
+            "composition.skills.1.observation.0.name",
+            ["found last_output", "train it without"],
+        ),
+        (
+            "composition.pairs.0.second_residual.observation.0.name",
+            "last_output",
+            "composition.pairs.0.second_residual.observation.0.name",
+            ["found last_output", "`previous_residual`"],
+        ),
         ("action.0.lower.3", -1.0, "action", ["part 0"]),
         ("action.1.joint_names.0", "FFJ9", "action.1.joint_names", ["FFJ9"]),
         ("composition.pairs.0.second", "OpenDoor", "composition.composed_skills", ["OpenDoor"]),

@@ -183,3 +183,14 @@ def test_the_tick_never_waits_for_a_sampler_that_hangs():
     finally:
         release.set()
         executor.shutdown()
+
+
+def test_the_samplers_thread_begins_as_it_is_told():
+    begun = []
+    executor = background(lambda: begun.append(threading.current_thread().name))
+    try:
+        assert executor.submit(lambda: threading.current_thread().name).result(60) == begun[0]
+        executor.submit(lambda: None).result(60)
+        assert len(begun) == 1 and begun[0].startswith("chunks")
+    finally:
+        executor.shutdown()

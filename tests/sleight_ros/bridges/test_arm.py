@@ -13,7 +13,7 @@ from sleight_core.arm import ArmKinematics
 from sleight_core.errors import SleightError
 from sleight_core.hand.kinematics import center_of_mass
 from sleight_core.rotations import quat_conjugate, quat_multiply, quat_rotate
-from sleight_ros.bridges import arm_joint, forward_command, joint_trajectory, states
+from sleight_ros.bridges import arm_follower, forward_command, joint_trajectory, states
 from sleight_ros.bridges.base import BridgeCommand, BridgeContext
 from sleight_ros.bridges.bridge import Bridge, parse_bridge
 from sleight_ros.bridges.robots import find_robot
@@ -67,7 +67,7 @@ class FloatingHand(Hand):
 def make(monkeypatch, robot="shadow_ur5e", kind="joint_trajectory", **ik):
     clock, wires, hand, words = Clock(), Wires(), FloatingHand(HAND), []
     hand.wrist_pos, hand.wrist_quat = START.copy(), PALM_DOWN.copy()
-    for module in (arm_joint, states):
+    for module in (arm_follower, states):
         monkeypatch.setattr(module, "time", clock)
     for module in (forward_command, joint_trajectory):
         monkeypatch.setattr(module, "read_parameters", wires.read)

@@ -59,7 +59,7 @@ def test_changes_are_read_by_node():
             parse_changes([wrong], NODES)
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 def test_a_wrong_profile_is_refused_in_one_line(tmp_path):
     profile = tmp_path / "mine.yaml"
     profile.write_text("/**:\n  ros__parameters:\n    bridge:\n      hand: {adapter: joint_trajectry}\n")
@@ -76,7 +76,7 @@ def test_a_wrong_profile_is_refused_in_one_line(tmp_path):
         assert words in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
 
 
-@pytest.mark.serial
+@pytest.mark.whole_graph
 @pytest.mark.parametrize("profile", ["forward_command_sim", "shadow_topics_sim", "shadow_ur5e_sim"])
 def test_the_whole_graph_runs_through_a_bridge_and_breaks_no_interface(tmp_path, profile):
     tiny_bundle(tmp_path / "bundle", bias=BIAS)

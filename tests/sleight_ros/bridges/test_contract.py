@@ -14,7 +14,7 @@ from sleight_ros.processes import Processes
 
 from .host import HAND, Host
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 STREAMER = Path(__file__).with_name("streamer.py")
 SLOW = {"time_from_start": 0.05}
 #: How long a controller may take to be there on a loaded machine.

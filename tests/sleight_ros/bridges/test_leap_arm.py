@@ -13,7 +13,7 @@ from sensor_msgs.msg import JointState
 from sleight_core.errors import SleightError
 from sleight_core.safety import JointLimits
 from sleight_description import load_hand, load_robot
-from sleight_ros.bridges import arm_targets, joint_state_command, joint_trajectory, states
+from sleight_ros.bridges import arm_follower, joint_state_command, joint_trajectory, states
 from sleight_ros.bridges.base import BridgeCommand, BridgeContext
 from sleight_ros.bridges.bridge import Bridge, parse_bridge
 from sleight_ros.bridges.states import StateSources, parse_states
@@ -74,7 +74,7 @@ def rig(monkeypatch, tmp_path):
     found, clock, wires, hand, words = sections("leap_ur5e_arm"), Clock(), Wires(), Hand(TABLE), []
     assert found["hand"] == "leap_ur5e"
     hand.pos = TABLE.posture("ready")
-    for module in (arm_targets, states):
+    for module in (arm_follower, states):
         monkeypatch.setattr(module, "time", clock)
     monkeypatch.setattr(joint_trajectory, "read_parameters", wires.read)
     monkeypatch.setattr(trajectory_dialect, "serve_parameters", wires.serve)
@@ -164,7 +164,7 @@ def test_the_guard_keeps_the_arm_off_the_table(rig):
     guarded = rig.hand.targets[-1][arm[lift]]
     assert guarded < positions[arm[lift]] - 0.1
     assert "table" in rig.bridge.report()["bridge.arm guard"]
-    servo = rig.bridge.adapters["arm"]._servo
+    servo = rig.bridge.adapters["arm"]._arm.servo
     assert servo.targets[lift] == pytest.approx(guarded, abs=1e-9)
 
 

@@ -26,7 +26,7 @@ from .interfaces import environment
 from .rig import CONFIG, COUNT, NAMES
 
 # The first run builds the module's interfaces.
-pytestmark = [pytest.mark.serial, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.graph, pytest.mark.timeout(1500)]
 HERE = Path(__file__).resolve().parent
 MODULE = "sleight_ros.drivers.leap_official_node"
 MAPPING = CONFIG.mapping()

@@ -120,7 +120,7 @@ def test_a_deactivated_policy_ends_in_a_hold(rig, matrix):
 
 
 def test_a_policy_may_tick_on_its_own_clock(rig):
-    rig.processes.end("policy_node")
+    rig.end_policy()
     rig.start_policy(tick_source="timer")
     try:
         rig.follow()
@@ -131,8 +131,7 @@ def test_a_policy_may_tick_on_its_own_clock(rig):
         case = Case("timer", "", ("STALE_JOINT_STATE",), STATE_AGE, "joint_state")
         react(rig, lambda: rig.robot.faults.add("joints_stop"), case)
     finally:
-        rig.processes.end("policy_node")
-        rig.start_policy()
+        rig.end_policy()
 
 
 def test_engaging_without_what_the_policy_needs_is_refused(rig):
@@ -198,7 +197,7 @@ def test_a_damaged_or_foreign_bundle_is_refused(rig, matrix, damage, words, titl
     robot = rig.robot
     rig.heal()
     robot.rogue.active = False
-    rig.processes.end("policy_node")
+    rig.end_policy()
     bad = rig.folder / f"bad_{damage.__name__}"
     trap_bundle(bad)
     damage(bad)
@@ -220,19 +219,17 @@ def test_a_damaged_or_foreign_bundle_is_refused(rig, matrix, damage, words, titl
         assert reason in ("NO_COMMAND", "STALE_COMMAND", "POLICY_HOLD")
         matrix.add(Row(damage.__name__, title, "bundle", "refused before the first command; holds", reason))
     finally:
-        rig.processes.end("policy_node")
-        rig.start_policy()
+        rig.end_policy()
 
 
 def test_a_mask_of_zeros_leaves_the_base_alone(rig, matrix):
     folder = rig.folder / "unmasked"
     unmasked_bundle(folder)
-    rig.processes.end("policy_node")
+    rig.end_policy()
     rig.start_policy(bundle=str(folder))
     try:
         goes_on(rig, Case("mask_zero", "a residual's mask is all zero"), matrix, "bundle", lambda: None)
         telemetry = [msg for _, msg in rig.robot.heard.telemetry if msg.residual][-1]
         assert not any(telemetry.mask) and not any(telemetry.residual)
     finally:
-        rig.processes.end("policy_node")
-        rig.start_policy()
+        rig.end_policy()

@@ -14,19 +14,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sleight_core.action import ActionSpec
 from sleight_core.bundle import BundleInfo, write_bundle
-from sleight_core.bundle.manifest import (
-    ControlSection,
-    HandSection,
-    MaskedDualResidual,
-    MoeResidual,
-    ObjectSection,
-    StartPose,
-    TaskSection,
-    TrainingSection,
-)
+from sleight_core.bundle.manifest import MaskedDualResidual, MoeResidual
 from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
 
+from ...sleight_core.bundle.toys import batched, toy_info, toy_model
 from ..bundles import TERMS
 from ..double import PERIOD
 
@@ -55,14 +47,7 @@ class Graph:
         return name
 
     def model(self, outputs: dict[str, int], size: int) -> bytes:
-        def tensor(name: str, width: int) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", width])
-
-        infos = [tensor(name, width) for name, width in outputs.items()]
-        graph = helper.make_graph(self.nodes, "trap", [tensor("obs", size)], infos, self.constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        onnx.checker.check_model(model)
-        return model.SerializeToString()
+        return toy_model(self.nodes, self.constants, batched({"obs": size}), batched(outputs))
 
 
 def _linear(g: Graph, weights: np.ndarray, bias: np.ndarray) -> str:
@@ -148,24 +133,5 @@ def unmasked_bundle(folder: Path) -> None:
 
 
 def _info(composition, specs, spec) -> BundleInfo:
-    return BundleInfo(
-        name="trap",
-        description="A bundle for tests.",
-        hand=HandSection.of(HAND),
-        control=ControlSection(period=PERIOD, position_margin=0.01),
-        observation=tuple(specs),
-        action=spec.parts,
-        composition=composition,
-        task=TaskSection(
-            name="grasp",
-            goal=(0.0, 0.0, 0.8),
-            success_radius=0.05,
-            hold_time=0.5,
-            episode_time=200 / 60,
-            start=StartPose(wrist_position=(0.0, 0.0, 0.8), wrist_quat=(0.5**0.5, 0.5**0.5, 0.0, 0.0)),
-            object=ObjectSection(set="household:cylinder:0"),
-        ),
-        training=TrainingSection(
-            algorithm="none", preset="none", seed=0, steps=0, wall_time=0.0, git_commit="", command="", versions={}
-        ),
-    )
+    sections = {"observation": tuple(specs), "action": spec.parts, "composition": composition}
+    return toy_info("trap", HAND, period=PERIOD, **sections)

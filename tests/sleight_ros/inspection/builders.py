@@ -4,22 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
 from rclpy.serialization import serialize_message
 from rosbags.serde import SerdeError
 from sleight_core.action import ActionSpec
-from sleight_core.bundle import BundleInfo, write_bundle
-from sleight_core.bundle.manifest import (
-    ControlSection,
-    HandSection,
-    MaskedDualResidual,
-    MoeResidual,
-    ObjectSection,
-    StartPose,
-    TaskSection,
-    TrainingSection,
-)
+from sleight_core.bundle import write_bundle
+from sleight_core.bundle.manifest import MaskedDualResidual, MoeResidual
 from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
 from sleight_msgs.msg import HandCommand, ObjectEstimate, PolicyTelemetry
@@ -28,6 +18,7 @@ from sleight_ros.policy_step import PolicyStep
 from sleight_ros.recording.typestore import sleight_typestore
 from sleight_ros.recording.writer import BagWriter, Room
 
+from ...sleight_core.bundle.toys import batched, toy_info, toy_model, toy_task
 from ..bundles import TERMS
 
 HAND = load_hand("shadow")
@@ -78,42 +69,18 @@ def mixed_bundle(folder: Path, *, kind="moe_residual", names=("grasp", "lift", "
         composition = MoeResidual(k=k, normalisation="softmax", expert_names=names)
     else:
         del tables["mix"]
-    graph = helper.make_graph(
-        nodes,
-        "mixed",
-        [helper.make_tensor_value_info("obs", TensorProto.FLOAT, ["batch", inputs])],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size]) for name, size in sizes.items()],
-        [numpy_helper.from_array(values, name) for name, values in tables.items()],
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    onnx.checker.check_model(model)
+    constants = [numpy_helper.from_array(values, name) for name, values in tables.items()]
+    model = toy_model(nodes, constants, batched({"obs": inputs}), batched(sizes))
     golden = rng.normal(size=(4, inputs)).astype(np.float32)
     residual = golden @ tables["rest"]
     answers = {"obs": golden, "action": np.tanh(golden @ tables["base"]) + residual, "residual": residual}
     if kind == "moe_residual":
         logits = np.exp(golden @ tables["mix"])
         answers["expert_weights"] = logits / logits.sum(axis=1, keepdims=True)
-    info = BundleInfo(
-        name=kind.replace("_", "-"),
-        hand=HandSection.of(HAND),
-        control=ControlSection(period=period, position_margin=0.01),
-        observation=tuple(specs),
-        action=spec.parts,
-        composition=composition,
-        task=TaskSection(
-            name="grasp",
-            goal=(0.0, 0.0, 0.8),
-            success_radius=0.05,
-            hold_time=0.5,
-            episode_time=200 / 60,
-            start=StartPose(wrist_position=(0.0, 0.0, 0.8), wrist_quat=(1.0, 0.0, 0.0, 0.0)),
-            object=ObjectSection(set="household:cylinder:0"),
-        ),
-        training=TrainingSection(
-            algorithm="none", preset="none", seed=0, steps=0, wall_time=0.0, git_commit="", command="", versions={}
-        ),
-    )
-    return write_bundle(folder, info, {"policy": model.SerializeToString()}, answers)
+    sections = {"observation": tuple(specs), "action": spec.parts, "composition": composition}
+    task = toy_task(quat=(1.0, 0.0, 0.0, 0.0))
+    info = toy_info(kind.replace("_", "-"), HAND, period=period, task=task, **sections)
+    return write_bundle(folder, info, {"policy": model}, answers)
 
 
 class Story:

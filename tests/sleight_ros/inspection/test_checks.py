@@ -166,13 +166,13 @@ def test_unknown_checks_and_profiles_are_refused():
     assert set(CHECKS) == {"dds", "realtime", "cameras", "ports", "robot"} and profile_names()
 
 
-@pytest.mark.serial
+@pytest.mark.graph
 def test_a_round_trip_between_two_processes():
     row = dds._round_trip()
     assert row.status == "ok" and "two processes" in row.detail
 
 
-@pytest.mark.serial
+@pytest.mark.graph
 def test_clouds_that_arrive_are_counted(tmp_path):
     """The double's camera publishes some 15 clouds a second."""
     from ..double import Double

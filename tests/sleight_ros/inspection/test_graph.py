@@ -21,7 +21,7 @@ from ..bundles import tiny_bundle
 from ..rig import PATIENCE, PERIOD, Rig
 from .builders import mixed_bundle
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 NAMES = ("grasp", "lift", "hold")
 MONITOR = [sys.executable, "-c", "from sleight_ros.cli.monitor import app; app()"]
 
@@ -144,10 +144,10 @@ def test_the_monitor_tells_what_goes_on(watched):
 
 
 def test_the_monitor_says_when_there_is_no_graph():
-    domain = str(1 + int(os.environ["ROS_DOMAIN_ID"]) % 100)
+    # The last one that is safe on every system: no test and no demo is there.
     result = subprocess.run(
         [*MONITOR, "--once", "--timeout", "1"],
-        env={**os.environ, "ROS_DOMAIN_ID": domain},
+        env={**os.environ, "ROS_DOMAIN_ID": "101"},
         capture_output=True,
         text=True,
         check=False,

@@ -13,7 +13,7 @@ from sensor_msgs.msg import PointCloud2
 from sleight_ros.nodes.base import NEWEST
 from sleight_ros.recording.recorder import Recorder
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 PATIENCE = 20.0
 
 

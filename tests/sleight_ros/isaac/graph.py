@@ -1,14 +1,9 @@
 """A simulation and a real hand, both doubles in this process, around the nodes that mirror one to the other."""
 
-import os
-import threading
 import time
 from typing import Any
 
 import numpy as np
-import rclpy
-from rclpy.executors import SingleThreadedExecutor
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from sleight_core.safety import JointLimits, ReasonCode, SafetyState
@@ -17,19 +12,16 @@ from sleight_msgs.msg import SafetyStatus
 from sleight_ros import convert
 from sleight_ros.bridges.joint_map import load_map
 from sleight_ros.nodes.base import NEWEST, STATE
-from sleight_ros.processes import Processes
-from std_srvs.srv import Trigger
+
+from ..outsider import ALL, PERIOD, Outsider
 
 LEAP = load_hand("leap")
 LIMITS = JointLimits.from_table(LEAP)
 URDF = {ours: row.name for ours, row in load_map("leap_urdf").joints.items()}
-PERIOD = 1.0 / 60.0
-PATIENCE = 60.0
-ALL = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=2000, reliability=ReliabilityPolicy.RELIABLE)
 MODULE = "sleight_ros.nodes.isaac_bridge_node"
 
 
-class Graph:
+class Graph(Outsider):
     """A context manager; both doubles publish at 60 Hz.
 
     Args:
@@ -47,16 +39,12 @@ class Graph:
     """
 
     def __init__(self, folder, *, simulate=True, real=True):
+        super().__init__(folder, "isaac")
         self.faults, self.sim_time, self.simulate = set(), 1.0, simulate
         self.wanted = dict.fromkeys(LEAP.joint_names, 0.0)
         self.hand = dict.fromkeys(LEAP.joint_names, 0.1)
         self.commands, self.status, self.to_sim = [], [], []
-        self.processes = Processes(folder, int(os.environ["ROS_DOMAIN_ID"]))
-        self.context = rclpy.Context()
-        rclpy.init(args=[], context=self.context)
-        # A namespace of our own: somebody else's graph may be in the same domain.
-        self.namespace = f"/isaac{os.getpid()}"
-        self.node = node = rclpy.create_node("doubles", namespace=self.namespace, context=self.context)
+        node = self.node
         if simulate:
             self._sim = node.create_publisher(JointState, "isaac_joint_states", NEWEST)
         self._clock = node.create_publisher(Clock, "clock", STATE)
@@ -65,44 +53,10 @@ class Graph:
         node.create_subscription(JointState, "isaac_joint_commands", self.to_sim.append, ALL)
         node.create_subscription(SafetyStatus, "bridge/status", self._on_status, ALL)
         self._rng = np.random.default_rng(0)
-        self._ended = threading.Event()
-        self._executor = SingleThreadedExecutor(context=self.context)
-        self._executor.add_node(node)
-        self._threads = [threading.Thread(target=loop, daemon=True) for loop in (self._spin, self._drive)]
-
-    def __enter__(self):
-        self.processes.__enter__()
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._ended.set()
-        try:
-            self.processes.__exit__()
-        finally:
-            for thread in self._threads:
-                thread.join(timeout=3.0)
-            self._executor.shutdown(timeout_sec=1.0)
-            self.node.destroy_node()
-            rclpy.try_shutdown(context=self.context)
 
     def start(self, parameters=None, *, name="hand_bridge", module=MODULE, profile=None):
-        self.processes.node(name, module, parameters, profile=profile, namespace=self.namespace)
-
-    def trigger(self, name) -> Any:
-        client = self.node.create_client(Trigger, name)
-        self.wait(client.service_is_ready, f"service {name}")
-        future = client.call_async(Trigger.Request())
-        self.wait(future.done, f"an answer of {name}")
-        return future.result()
-
-    def wait(self, condition, what):
-        end = time.monotonic() + PATIENCE
-        while not condition():
-            self.processes.check()
-            assert time.monotonic() < end, f"timed out waiting for {what}; last {self.last()}"
-            time.sleep(0.005)
+        """Start the bridge, or another node."""
+        super().start(name, module, parameters, profile=profile)
 
     def last(self) -> Any:
         """State, reason and detail that the bridge reported last."""
@@ -119,10 +73,6 @@ class Graph:
         """The real hand is where the simulation is."""
         return all(abs(self.hand[name] - self.wanted[name]) < 1e-3 for name in LIMITS.names)
 
-    def _spin(self):
-        while not self._ended.is_set() and self.context.ok():
-            self._executor.spin_once(timeout_sec=0.1)
-
     def _on_command(self, msg):
         self.commands.append((time.monotonic(), dict(zip(msg.name, msg.position, strict=True))))
         self.hand.update(self.commands[-1][1])
@@ -130,18 +80,16 @@ class Graph:
     def _on_status(self, msg):
         self.status.append((time.monotonic(), msg))
 
-    def _drive(self):
-        while not self._ended.wait(PERIOD):
-            if self._real is not None:
-                msg = JointState(name=list(self.hand), position=list(self.hand.values()))
-                msg.header.stamp = convert.stamp_from_ns(time.time_ns())
-                self._real.publish(msg)
-            if self.simulate:
-                self._simulate()
+    def speak(self):
+        """The real hand's states and the simulation's."""
+        if self._real is not None:
+            msg = JointState(name=list(self.hand), position=list(self.hand.values()))
+            msg.header.stamp = convert.stamp_from_ns(time.time_ns())
+            self._real.publish(msg)
+        if self.simulate and "paused" not in self.faults:
+            self._simulate()
 
     def _simulate(self):
-        if "paused" in self.faults:
-            return
         if "stands" not in self.faults:
             self.sim_time += PERIOD
         values = {URDF[name]: value for name, value in self.wanted.items()}

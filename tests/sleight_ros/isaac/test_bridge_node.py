@@ -18,7 +18,7 @@ from sleight_ros.isaac.gym_link import GymLink
 from ..drivers.rig import CONFIG, COUNT, NAMES
 from .graph import LIMITS, MODULE, PERIOD, URDF, Graph
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 LOADED = {"joint_state_max_age": 0.5, "realtime_priority": 0, "blend_time": 0.3, "velocity_scale": 1.0}
 PATIENT = {"leader.max_age": 0.3, "leader.pause_after": 0.3}
 PORT = 45000 + os.getpid() % 10000
@@ -177,7 +177,7 @@ def test_the_motors_of_a_leap_hand_go_where_an_isaac_gym_process_is(tmp_path):
     link = GymLink(list(URDF.values()), ("127.0.0.1", PORT))
     angles, sim_time = dict.fromkeys(URDF, 0.0), 0.0
     with Graph(tmp_path, simulate=False, real=False) as graph:
-        slow = {"reply_timeout": 0.1, "rate": 40.0, "command_timeout": 0.5}
+        slow = {"reply_timeout": 0.1, "rate": 40.0, "max_failures": 15, "command_timeout": 0.5}
         driver = {"port": emulator.path, **slow}
         graph.start(driver, name="leap_driver", module="sleight_ros.drivers.leap_driver_node")
         graph.start({"port": PORT}, name="isaac_gym", module="sleight_ros.nodes.isaac_gym_node")

@@ -20,7 +20,7 @@ from std_srvs.srv import Trigger
 from ..double import OBJECT
 from ..rig import Rig
 
-pytestmark = pytest.mark.serial
+pytestmark = pytest.mark.graph
 #: Nothing is measured here: a loaded machine may take its time, and must not change an outcome.
 PATIENCE = 60.0
 PARAMETERS = {

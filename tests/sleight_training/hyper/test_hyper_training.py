@@ -11,6 +11,7 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 
 from sleight_core.errors import SleightError  # noqa: E402
 from sleight_training.base import prepare_run, train_base  # noqa: E402
+from sleight_training.checkpoint import read_checkpoint  # noqa: E402
 from sleight_training.codes.encoder import encode_with, object_codes, write_encoder  # noqa: E402
 from sleight_training.codes.network import PointNet  # noqa: E402
 from sleight_training.hyper.training import (  # noqa: E402
@@ -21,7 +22,6 @@ from sleight_training.hyper.training import (  # noqa: E402
     rebuild,
     train_hyper,
 )
-from sleight_training.ppo.runner import read_checkpoint  # noqa: E402
 from sleight_training.run import read_metrics, read_run  # noqa: E402
 from sleight_training.states import read_states  # noqa: E402
 from sleight_training.weights import read_weights, write_weights  # noqa: E402

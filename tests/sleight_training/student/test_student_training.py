@@ -7,11 +7,11 @@ torch = pytest.importorskip("torch", reason="the training extra is not installed
 import typer  # noqa: E402
 from sleight_core.errors import SleightError  # noqa: E402
 from sleight_training.base import prepare_run, train_base  # noqa: E402
+from sleight_training.checkpoint import read_checkpoint  # noqa: E402
 from sleight_training.cli.train_student import student as student_command  # noqa: E402
 from sleight_training.codes.encoder import write_encoder  # noqa: E402
 from sleight_training.codes.network import PointNet  # noqa: E402
 from sleight_training.hyper.training import prepare_hyper, train_hyper  # noqa: E402
-from sleight_training.ppo.runner import read_checkpoint  # noqa: E402
 from sleight_training.run import read_metrics  # noqa: E402
 from sleight_training.student.config import is_student, read_student  # noqa: E402
 from sleight_training.student.teacher import load_teacher  # noqa: E402

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sleight_core.errors import SleightError
 
+from sleight_training.cli.bar import TrainingBar
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from sleight_training.ppo.runner import Progress
+
+
+@contextlib.contextmanager
+def training_bar(console: Console, about: str, total: int, command: str) -> Iterator[TrainingBar]:
+    """Show the progress of a training; one that is interrupted says how to go on.
+
+    Args:
+        console: Where.
+        about: What is trained.
+        total: Number of iterations.
+        command: What continues it, without `--resume`.
+    """
+    with TrainingBar(console, about, total) as bar:
+        try:
+            yield bar
+        except KeyboardInterrupt:
+            console.print(f"interrupted; continue with: {command} --resume")
+            raise
 
 
 def progress_text(p: Progress) -> str:

@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 from sleight_core.errors import SleightError
 
-from sleight_training.cli.bar import TrainingBar
-from sleight_training.cli.steps import export_run, notice_on, progress_text
+from sleight_training.cli.options import Envs, Export, Iterations, Resume
+from sleight_training.cli.steps import export_run, notice_on, progress_text, training_bar
 from sleight_training.cli.train_codes import codes
 from sleight_training.cli.train_hyper import hyper
 from sleight_training.cli.train_keep import keep, restore
@@ -81,10 +81,10 @@ def base(
         typer.Option(help="Go on from this base policy (a run or its .safetensors): a second object takes a third."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/base_<object>_<seed>).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
-    envs: Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write the policy bundle here when done.")] = None,
+    resume: Resume = False,
+    iterations: Iterations = None,
+    envs: Envs = None,
+    export: Export = None,
 ) -> None:
     """Train a geometry-agnostic base policy on one object (ResDex 4.1).
 
@@ -122,16 +122,14 @@ def base(
                 notice=notice_on(console),
             )
         )
-        with TrainingBar(console, f"base policy on {run.objects}", run.ppo.iterations) as bar:
+        with training_bar(
+            console, f"base policy on {run.objects}", run.ppo.iterations, f"sleight train base --out {folder}"
+        ) as bar:
 
             def report(p: training.Progress) -> None:
                 bar.show(p.iteration, progress_text(p), p.seconds)
 
-            try:
-                progress = training.train_base(folder, run, resume=resume, report=report, device=device, here=here)
-            except KeyboardInterrupt:
-                console.print(f"interrupted; continue with: sleight train base --out {folder} --resume")
-                raise
+            progress = training.train_base(folder, run, resume=resume, report=report, device=device, here=here)
     if not here.first:
         return
     console.print(

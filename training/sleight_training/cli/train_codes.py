@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sleight_training.cli.bar import TrainingBar
+from sleight_training.cli.options import Resume
+from sleight_training.cli.steps import training_bar
 from sleight_training.cores import use_cores
 
 
@@ -18,7 +19,7 @@ def codes(
     preset: Annotated[str, typer.Option(help="cpu: 2 cores, some minutes; full: for a GPU; smoke: a test.")] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, points and clusters.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/codes_<seed>).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
+    resume: Resume = False,
     epochs: Annotated[int | None, typer.Option(min=1, help="Override the preset's passes over the objects.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Keep the encoder here too, as a .safetensors file.")] = None,
     choose: Annotated[Path | None, typer.Option(help="Keep the choice of objects here too, as JSON.")] = None,
@@ -30,16 +31,14 @@ def codes(
     console = Console(stderr=True)
     folder = out or Path("runs") / f"codes_{seed}"
     config = training.prepare_codes(folder, objects=objects, preset=preset, seed=seed, epochs=epochs, resume=resume)
-    with TrainingBar(console, f"object codes of {config.objects}", config.epochs) as bar:
+    with training_bar(
+        console, f"object codes of {config.objects}", config.epochs, f"sleight train codes --out {folder}"
+    ) as bar:
 
         def report(p: training.CodesProgress) -> None:
             bar.show(p.epoch, f"surfaces off by {1e3 * p.error:.1f} mm", p.seconds)
 
-        try:
-            progress = training.train_codes(folder, config, resume=resume, report=report)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; continue with: sleight train codes --out {folder} --resume")
-            raise
+        progress = training.train_codes(folder, config, resume=resume, report=report)
     for name, copy in ((training.ENCODER, weights), (training.CHOICE, choose)):
         if copy is not None:
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sleight_training.cli.bar import TrainingBar
-from sleight_training.cli.steps import export_run, notice_on, progress_text
+from sleight_training.cli.options import Envs, Export, Iterations, Resume
+from sleight_training.cli.steps import export_run, notice_on, progress_text, training_bar
 from sleight_training.cores import use_cores
 
 # Spelt out, as the encoder's module needs torch.
@@ -46,10 +46,10 @@ def hyper(
     out: Annotated[
         Path | None, typer.Option(help="Folder of the run (default: runs/hyper_k<k>_stage<stage>_<seed>).")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
-    envs: Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")] = None,
-    export: Annotated[Path | None, typer.Option(help="Write the policy bundle here when done.")] = None,
+    resume: Resume = False,
+    iterations: Iterations = None,
+    envs: Envs = None,
+    export: Export = None,
 ) -> None:
     """Train the hyper-policy: mixing weights of frozen experts, and a residual (ResDex 4.2, 4.3)."""
     use_cores()
@@ -76,16 +76,14 @@ def hyper(
         proposals=proposals,
         notice=notice_on(console),
     )
-    with TrainingBar(console, f"hyper-policy on {run.objects}", run.ppo.iterations) as bar:
+    with training_bar(
+        console, f"hyper-policy on {run.objects}", run.ppo.iterations, f"sleight train hyper --out {folder}"
+    ) as bar:
 
         def report(p: training.Progress) -> None:
             bar.show(p.iteration, progress_text(p), p.seconds)
 
-        try:
-            progress = training.train_hyper(folder, run, resume=resume, report=report)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; continue with: sleight train hyper --out {folder} --resume")
-            raise
+        progress = training.train_hyper(folder, run, resume=resume, report=report)
     console.print(
         f"{progress.steps:,} steps in {progress.seconds / 60:.1f} min; held {progress.held:.1%} of the last episodes "
         f"(with exploration noise). Page: {folder / 'index.html'}"

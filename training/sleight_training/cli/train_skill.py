@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sleight_training.cli.bar import TrainingBar
-from sleight_training.cli.steps import notice_on
+from sleight_training.cli.options import Device, Resume
+from sleight_training.cli.steps import notice_on, training_bar
 from sleight_training.cores import use_cores
 
 
@@ -24,14 +24,14 @@ def skill(
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of network, batches, noise, own demonstrations.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/skill_<task>_<seed>).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
+    resume: Resume = False,
     steps: Annotated[int | None, typer.Option(min=1, help="Override the preset's steps of the optimiser.")] = None,
     episodes: Annotated[int, typer.Option(min=0, help="Episodes that measure the result; 0 for none.")] = 128,
     sample_steps: Annotated[
         list[int] | None,
         typer.Option(help="DDIM steps to measure it with; repeat for a table (default: the preset's)."),
     ] = None,
-    device: Annotated[str, typer.Option(help="Device of the learner: cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Clone a skill from demonstrations by a diffusion policy (DexCompose appendix A)."""
     use_cores()
@@ -52,17 +52,18 @@ def skill(
         resume=resume,
         notice=notice_on(console),
     )
-    with TrainingBar(console, f"skill {run.task.name}, {run.episodes} demonstrations", run.learner.steps) as bar:
+    with training_bar(
+        console,
+        f"skill {run.task.name}, {run.episodes} demonstrations",
+        run.learner.steps,
+        f"sleight train skill --out {folder}",
+    ) as bar:
 
         def report(p: training.SkillProgress) -> None:
             success = "" if p.success != p.success else f"  success {p.success:.0%}"
             bar.show(p.iteration, f"loss {p.loss:.4f}{success}  {p.speed:.1f}/s", p.seconds)
 
-        try:
-            progress = training.train_skill(folder, run, resume=resume, report=report, device=device)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; continue with: sleight train skill --out {folder} --resume")
-            raise
+        progress = training.train_skill(folder, run, resume=resume, report=report, device=device)
     console.print(
         f"{progress.iteration:,} steps in {progress.seconds / 60:.1f} min, loss {progress.loss:.4f}; "
         f"page: {folder / 'index.html'}"

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sleight_training.cli.bar import TrainingBar
+from sleight_training.cli.options import Device, Envs, Iterations, Resume
+from sleight_training.cli.steps import training_bar
 from sleight_training.cores import use_cores
 
 
@@ -31,10 +32,10 @@ def student(
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of networks, physics, starts and cameras.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/student_<head>_<seed>).")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
-    envs: Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")] = None,
-    device: Annotated[str, typer.Option(help="Device of the learner: cpu or cuda.")] = "cpu",
+    resume: Resume = False,
+    iterations: Iterations = None,
+    envs: Envs = None,
+    device: Device = "cpu",
 ) -> None:
     """Distil a privileged policy into one that sees the object's point cloud (ResDex 4.4, DAgger)."""
     use_cores()
@@ -54,17 +55,18 @@ def student(
         num_envs=envs,
         resume=resume,
     )
-    with TrainingBar(console, f"student of {run.teacher} on {run.objects}", run.dagger.iterations) as bar:
+    with training_bar(
+        console,
+        f"student of {run.teacher} on {run.objects}",
+        run.dagger.iterations,
+        f"sleight train student --out {folder}",
+    ) as bar:
 
         def report(p: training.StudentProgress) -> None:
             text = f"held {p.held:.0%}  error {p.loss:.4f}  teacher acts {p.beta:.0%}  {p.steps / 1e6:.2f} M steps"
             bar.show(p.iteration, f"{text}  {p.speed:,.0f}/s", p.seconds)
 
-        try:
-            progress = training.train_student(folder, run, resume=resume, report=report, device=device)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; continue with: sleight train student --out {folder} --resume")
-            raise
+        progress = training.train_student(folder, run, resume=resume, report=report, device=device)
     console.print(
         f"{progress.steps:,} steps in {progress.seconds / 60:.1f} min; held {progress.held:.1%} of the last episodes, "
         f"error {progress.loss:.4f}. Page: {folder / 'index.html'}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +16,13 @@ from sleight_core.errors import SleightError
 from sleight_sim.objects.clouds import CLOUD_POINTS, code_clouds
 from sleight_sim.objects.sets import resolve_objects
 
+from sleight_training.checkpoint import CHECKPOINT, fitting, read_checkpoint, write_checkpoint
 from sleight_training.codes.choose import choose_objects
 from sleight_training.codes.encoder import encode_with, encoder_digest, write_encoder
 from sleight_training.codes.network import Decoder, PointNet, chamfer
-from sleight_training.ppo.runner import read_checkpoint
 from sleight_training.run import provenance
 
 CONFIG = "codes.json"
-CHECKPOINT = "checkpoint.pt"
 ENCODER = "encoder.safetensors"
 CHOICE = "chosen.json"
 
@@ -160,19 +158,14 @@ def train_codes(
     path = folder / CHECKPOINT
     if resume and path.exists():
         data = read_checkpoint(path)
-        try:
+        with fitting(path):
             for name, part in parts.items():
                 part.load_state_dict(data[name])
             progress = CodesProgress(**data["progress"])
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = str(error).splitlines()[0]
-            raise SleightError("checkpoint is of another network", value=path, remedy=reason) from error
 
     def save() -> None:
         data = {name: part.state_dict() for name, part in parts.items()}
-        part = path.with_suffix(".part")
-        torch.save({**data, "progress": vars(progress)}, part)
-        os.replace(part, path)
+        write_checkpoint(path, {**data, "progress": vars(progress)})
 
     try:
         with open(folder / "metrics.jsonl", "a", encoding="utf-8") as log:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from sleight_core.errors import BundleError, SleightError
 from sleight_sim.objects.clouds import CLOUD_POINTS, code_clouds
 from sleight_sim.objects.spec import ObjectSpec
 
+from sleight_training.checkpoint import replaced
 from sleight_training.codes.network import PointNet
 
 Array = NDArray[np.float32]
@@ -47,9 +47,8 @@ def write_encoder(path: Path, encoder: PointNet, about: str) -> Path:
     if path.suffix != ".safetensors":
         raise SleightError("encoders are kept in a file of another name", value=path, remedy="end it in .safetensors")
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, part, {"codes": about})
-    os.replace(part, path)
+    with replaced(path) as part:
+        save_file({name: value.contiguous() for name, value in encoder.state_dict().items()}, part, {"codes": about})
     return path
 
 

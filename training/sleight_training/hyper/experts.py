@@ -18,8 +18,9 @@ from sleight_core.observation import TermSpec
 from sleight_sim.tasks.grasp.arm import arm_config
 from torch import nn
 
+from sleight_training.checkpoint import read_checkpoint
 from sleight_training.hyper.config import ExpertConfig
-from sleight_training.ppo.runner import actor_state, read_checkpoint
+from sleight_training.ppo.runner import actor_state
 from sleight_training.run import CONFIG, RunConfig, read_run
 from sleight_training.weights import SUFFIX, read_weights
 

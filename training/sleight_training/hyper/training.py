@@ -19,6 +19,7 @@ from sleight_sim.tasks.grasp.config import GraspTaskConfig, ProposalReward
 from sleight_sim.tasks.grasp.env import GraspTask
 from sleight_sim.tasks.grasp.hands import for_hand
 
+from sleight_training.checkpoint import read_checkpoint
 from sleight_training.codes.encoder import encode_with, encoder_digest, read_encoder
 from sleight_training.codes.network import PointNet
 from sleight_training.codes.observe import add_codes
@@ -27,10 +28,10 @@ from sleight_training.hyper.config import HyperConfig, Normalisation, hyper_pres
 from sleight_training.hyper.experts import Expert, load_expert
 from sleight_training.hyper.mixture import Mixture
 from sleight_training.hyper.vec_env import HyperVecEnv
-from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
+from sleight_training.ppo.runner import PpoRunner, Progress
 from sleight_training.ppo.session import begin_session, learn_run
 from sleight_training.proposals import AUTO, NONE, Notice, ProposalConfig, training_task, with_proposals
-from sleight_training.run import CONFIG, RunConfig, provenance, read_run
+from sleight_training.run import RunConfig, provenance, read_run, refuse_second_run
 from sleight_training.states import LEARNED, START, read_states, write_states
 from sleight_training.weights import SUFFIX, read_weights
 
@@ -83,9 +84,7 @@ def prepare_hyper(
     """
     if resume:
         return read_run(folder)
-    if (folder / CONFIG).exists():
-        remedy = "add --resume to continue it, or choose another --out"
-        raise SleightError("this folder holds a run already", value=folder, remedy=remedy)
+    refuse_second_run(folder)
     chosen = hyper_preset(preset_name)
     update = {name: value for name, value in (("iterations", iterations), ("num_envs", num_envs)) if value is not None}
     ppo = chosen.ppo.model_validate({**chosen.ppo.model_dump(), **update})

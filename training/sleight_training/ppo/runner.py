@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,8 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 from rsl_rl.algorithms import PPO
-from sleight_core.errors import SleightError
 
+from sleight_training.checkpoint import CHECKPOINT, fitting, read_checkpoint, write_checkpoint
 from sleight_training.ppo.config import PpoConfig
 from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.vec_env import CountingVecEnv
@@ -93,7 +92,7 @@ class PpoRunner:
     @property
     def checkpoint(self) -> Path:
         """The newest checkpoint; replaced atomically."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def save(self) -> None:
         """Write the checkpoint, in the first process (atomic: a kill leaves the old one or the new one)."""
@@ -102,9 +101,7 @@ class PpoRunner:
         data = {**self.algorithm.save(), **self._frozen, "progress": asdict(self.progress)}
         if self._average:
             data[AVERAGE] = self._average
-        part = self.checkpoint.with_suffix(".part")
-        torch.save(data, part)
-        os.replace(part, self.checkpoint)
+        write_checkpoint(self.checkpoint, data)
 
     def start_from(self, states: dict[str, dict[str, torch.Tensor]]) -> None:
         """Take over actor and critic of another training; exploration, optimiser and counts start anew.
@@ -122,11 +119,8 @@ class PpoRunner:
             SleightError: There is none, it is damaged, or it is of another network.
         """
         data = read_checkpoint(self.checkpoint)
-        try:
+        with fitting(self.checkpoint):
             self.algorithm.load(data, None, True)
-        except (RuntimeError, KeyError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise SleightError("checkpoint is of another network", value=self.checkpoint, remedy=reason) from error
         self.progress = Progress(**data["progress"])
         self._average = data.get(AVERAGE, {})
 
@@ -261,17 +255,3 @@ class PpoRunner:
 def actor_state(checkpoint: dict[str, Any]) -> dict[str, torch.Tensor]:
     """The actor that a checkpoint stands for: the average, where one was kept."""
     return checkpoint.get(AVERAGE) or checkpoint["actor_state_dict"]
-
-
-def read_checkpoint(path: Path) -> dict[str, Any]:
-    """Read a checkpoint without running anything that is in it.
-
-    Raises:
-        SleightError: There is none, or it is damaged.
-    """
-    try:
-        return torch.load(path, weights_only=True, map_location="cpu")
-    except FileNotFoundError as error:
-        raise SleightError("no checkpoint to resume from", value=path, remedy="start without --resume") from error
-    except Exception as error:  # torch raises many types for damaged files
-        raise SleightError("checkpoint cannot be read", value=path, remedy="delete it and start again") from error

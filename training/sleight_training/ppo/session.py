@@ -1,29 +1,34 @@
-"""What every PPO training does around its runner: start or continue, keep the page of the run, end in order."""
+"""What every training does around its runner: start or continue, keep the page of the run, end in order."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import torch
 
+from sleight_training.checkpoint import CHECKPOINT, read_checkpoint
 from sleight_training.ppo.config import PpoConfig
 from sleight_training.ppo.ranks import Ranks
-from sleight_training.ppo.runner import PpoRunner, Progress, read_checkpoint
+from sleight_training.ppo.runner import PpoRunner, Progress
 from sleight_training.report import write_run_page
 
 Report = Callable[[Progress], bool | None]
 
 
-class PpoRun(Protocol):
-    """What a session asks of a run's configuration."""
+class SeededRun(Protocol):
+    """What the beginning of a session asks of a run's configuration."""
 
     @property
     def seed(self) -> int:
         """Seed of the run."""
         ...
+
+
+class PpoRun(SeededRun, Protocol):
+    """What a PPO session asks of a run's configuration."""
 
     @property
     def ppo(self) -> PpoConfig:
@@ -31,7 +36,36 @@ class PpoRun(Protocol):
         ...
 
 
-def begin_session(run: PpoRun, session: int, here: Ranks | None = None) -> int:
+class Counted(Protocol):
+    """Where a run stands."""
+
+    iteration: int
+
+
+State = TypeVar("State", bound=Counted)
+
+
+class Runner(Protocol[State]):
+    """What a session asks of a learner.
+
+    Attributes:
+        here: This process among those of the training.
+        progress: Where it stands.
+    """
+
+    here: Ranks
+    progress: State
+
+    def resume(self) -> None:
+        """Continue from the checkpoint."""
+        ...
+
+    def learn(self, report: Callable[[State], bool | None] | None = None) -> State:
+        """Learn to the end, or until `report` returns True."""
+        ...
+
+
+def begin_session(run: SeededRun, session: int, here: Ranks | None = None) -> int:
     """Set torch up and return the seed of the environments.
 
     Args:
@@ -56,7 +90,7 @@ def learn_run(
     report: Report | None,
     write_page: Callable[[Path], object] = write_run_page,
 ) -> Progress:
-    """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
+    """Train, or continue, a PPO run; see `learn_session`.
 
     Args:
         folder: The run's folder, with its configuration.
@@ -66,14 +100,36 @@ def learn_run(
         report: Called after each iteration; training ends early when it returns True.
         write_page: Writes the page of the run's folder.
     """
-    checkpoint = folder / "checkpoint.pt"
+    return learn_session(folder, run.ppo.save_every, build, resume=resume, report=report, write_page=write_page)
+
+
+def learn_session(
+    folder: Path,
+    save_every: int,
+    build: Callable[[int], Runner[State]],
+    *,
+    resume: bool,
+    report: Callable[[State], bool | None] | None,
+    write_page: Callable[[Path], object],
+) -> State:
+    """Train, or continue, a run; writes checkpoints, metrics and `index.html`.
+
+    Args:
+        folder: The run's folder, with its configuration.
+        save_every: Iterations from one page to the next.
+        build: Makes the runner of a session that continues from an iteration.
+        resume: Continue from the checkpoint; a run killed before its first one starts over.
+        report: Called after each iteration; training ends early when it returns True.
+        write_page: Writes the page of the run's folder.
+    """
+    checkpoint = folder / CHECKPOINT
     done = int(read_checkpoint(checkpoint)["progress"]["iteration"]) if resume and checkpoint.exists() else 0
     runner = build(done)
     if done:
         runner.resume()
 
-    def every(progress: Progress) -> bool | None:
-        if runner.here.first and progress.iteration % run.ppo.save_every == 0:
+    def every(progress: State) -> bool | None:
+        if runner.here.first and progress.iteration % save_every == 0:
             write_page(folder)
         return report(progress) if report else None
 

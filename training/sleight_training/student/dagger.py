@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 from sleight_core.errors import SleightError
 
-from sleight_training.ppo.runner import read_checkpoint
+from sleight_training.checkpoint import CHECKPOINT, fitting, read_checkpoint, write_checkpoint
+from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.vec_env import GraspVecEnv
 from sleight_training.student.buffer import ReplayBuffer
 from sleight_training.student.config import DaggerConfig
@@ -95,6 +95,8 @@ class DaggerRunner:
         self.config = config
         self.folder = folder
         self.progress = StudentProgress()
+        #: One process learns.
+        self.here = Ranks()
         self.optimizer = torch.optim.Adam(student.learnable(), lr=config.learning_rate)
         self.buffer = ReplayBuffer(
             env.task.num_obs,
@@ -109,7 +111,7 @@ class DaggerRunner:
     @property
     def checkpoint(self) -> Path:
         """The newest checkpoint; replaced atomically."""
-        return self.folder / "checkpoint.pt"
+        return self.folder / CHECKPOINT
 
     def save(self) -> None:
         """Write the checkpoint (atomic: a kill leaves the old one or the new one)."""
@@ -118,9 +120,7 @@ class DaggerRunner:
             "optimizer_state_dict": self.optimizer.state_dict(),
             "progress": asdict(self.progress),
         }
-        part = self.checkpoint.with_suffix(".part")
-        torch.save(data, part)
-        os.replace(part, self.checkpoint)
+        write_checkpoint(self.checkpoint, data)
 
     def resume(self) -> None:
         """Continue from the checkpoint.
@@ -129,13 +129,10 @@ class DaggerRunner:
             SleightError: There is none, it is damaged, or it is of another network.
         """
         data = read_checkpoint(self.checkpoint)
-        try:
+        with fitting(self.checkpoint):
             self.student.load_state_dict(data["actor_state_dict"])
             self.optimizer.load_state_dict(data["optimizer_state_dict"])
             self.progress = StudentProgress(**data["progress"])
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise SleightError("checkpoint is of another network", value=self.checkpoint, remedy=reason) from error
 
     def learn(self, report: Callable[[StudentProgress], bool | None] | None = None) -> StudentProgress:
         """Learn until the configured number of iterations, saving on the way and when interrupted.

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from sleight_core.errors import SleightError
 from sleight_core.observation.spec import term_specs
 from sleight_description import load_hand
@@ -26,9 +24,9 @@ from sleight_training.codes.observe import add_codes
 from sleight_training.hyper.config import HyperConfig
 from sleight_training.hyper.experts import Expert
 from sleight_training.hyper.mixture import Mixture
-from sleight_training.ppo.runner import read_checkpoint
+from sleight_training.ppo.session import begin_session, learn_session
 from sleight_training.ppo.vec_env import GraspVecEnv
-from sleight_training.run import CONFIG, provenance
+from sleight_training.run import provenance, refuse_second_run
 from sleight_training.student.config import Head, StudentRun, read_student, student_preset, student_task, student_terms
 from sleight_training.student.dagger import DaggerRunner, StudentProgress
 from sleight_training.student.network import StudentNetwork
@@ -74,9 +72,7 @@ def prepare_student(
     """
     if resume:
         return read_student(folder)
-    if (folder / CONFIG).exists():
-        remedy = "add --resume to continue it, or choose another --out"
-        raise SleightError("this folder holds a run already", value=folder, remedy=remedy)
+    refuse_second_run(folder)
     if teacher is None:
         raise SleightError("a student learns from a teacher", remedy="give --teacher RUN, a base or hyper run")
     if head not in ("action", "mixture"):
@@ -165,10 +161,7 @@ def build_student_runner(folder: Path, run: StudentRun, *, session: int = 0, dev
         session: Iteration it continues from: starts and noise are drawn anew, so that a resumed run does not repeat.
         device: Device of the learner.
     """
-    # Adam's moments of unused inputs decay into denormal numbers, which are 10 times slower on a CPU.
-    torch.set_flush_denormal(True)
-    torch.manual_seed(run.seed + 1_000_003 * session)
-    seed = int(np.random.SeedSequence((run.seed, session)).generate_state(1)[0])
+    seed = begin_session(run, session)
     teacher = load_teacher(folder / TEACHER)
     network = build_network(run)
     if network.mixture is not None:
@@ -190,19 +183,11 @@ def train_student(
         report: Called after each iteration; training ends early when it returns True.
         device: Device of the learner.
     """
-    checkpoint = folder / "checkpoint.pt"
-    done = int(read_checkpoint(checkpoint)["progress"]["iteration"]) if resume and checkpoint.exists() else 0
-    runner = build_student_runner(folder, run, session=done, device=device)
-    if done:
-        runner.resume()
-
-    def every(progress: StudentProgress) -> bool | None:
-        if progress.iteration % run.dagger.save_every == 0:
-            write_student_page(folder)
-        return report(progress) if report else None
-
-    try:
-        return runner.learn(every)
-    finally:
-        if runner.progress.iteration:
-            write_student_page(folder)
+    return learn_session(
+        folder,
+        run.dagger.save_every,
+        lambda session: build_student_runner(folder, run, session=session, device=device),
+        resume=resume,
+        report=report,
+        write_page=write_student_page,
+    )

@@ -14,6 +14,7 @@ from sleight_msgs.msg import PolicyTelemetry
 
 from sleight_ros.policy_inputs import AgeLimits, PolicyInputs
 from sleight_ros.policy_step import StepAnswer, needed_sources
+from sleight_ros.timing import step_back
 
 
 class ComposedStep:
@@ -31,7 +32,8 @@ class ComposedStep:
     def __init__(self, bundle: Bundle, table: HandTable, patience: float) -> None:
         self.table = table
         self.manifest = bundle.manifest
-        self.policy = ComposedPolicy(bundle, table)
+        # The samplers yield to the tick.
+        self.policy = ComposedPolicy(bundle, table, begin_thread=step_back)
         self.seed = 0
         self._patience = patience
         self._owned = list(owned_names(table))

@@ -22,6 +22,8 @@ from typing import Any
 import yaml
 from sleight_core.errors import SleightError
 
+from sleight_ros.refusal import FILE, read_refusal
+
 #: Shared-memory files of Fast DDS; a killed process leaves its own behind.
 SHM = Path("/dev/shm")
 SHM_PREFIXES = ("fastrtps_", "fastdds_", "sem.fastrtps_", "sem.fastdds_")
@@ -40,8 +42,8 @@ class DeadNodeError(GraphError):
 
 
 def private_domain() -> int:
-    """A ROS domain that nobody else on this machine is likely to use (1 to 100 is safe on every system)."""
-    return random.SystemRandom().randrange(1, 101)
+    """A ROS domain that nobody else on this machine is likely to use: 1 to 80 (to 101 all are safe everywhere)."""
+    return random.SystemRandom().randrange(1, 81)
 
 
 def graph_environment(domain: int, log_folder: Path) -> dict[str, str]:
@@ -76,18 +78,25 @@ class Process:
         name: Name for messages.
         popen: The process.
         log: Its output.
+        refusal_file: Where it tells why it does not start.
         shm: Shared-memory files it was seen to use.
     """
 
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    refusal_file: Path
     shm: set[str] = field(default_factory=set)
 
     @property
     def alive(self) -> bool:
         """Whether it still runs."""
         return self.popen.poll() is None
+
+    @property
+    def refusal(self) -> str:
+        """Why it does not start, as it says itself; "" when it does."""
+        return read_refusal(self.refusal_file)
 
     def last_words(self, lines: int = 3) -> str:
         """The end of its output, on one line."""
@@ -169,26 +178,33 @@ class Processes:
     def start(self, name: str, command: Sequence[str], *, niceness: int = 0) -> Process:
         """Start any program; its output goes to ``<name>.log``."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        log = self.folder / f"{name}.log"
+        log, refusal_file = self.folder / f"{name}.log", (self.folder / f"{name}.refusal").resolve()
+        refusal_file.unlink(missing_ok=True)
         with log.open("wb") as output:
             popen = subprocess.Popen(
                 list(command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=self.environment,
+                env={**self.environment, FILE: str(refusal_file)},
                 # A session of its own: Ctrl-C reaches only us, and we end the nodes in order.
                 start_new_session=True,
                 preexec_fn=_follow_parent(niceness),
             )
-        self.running[name] = process = Process(name, popen, log)
+        self.running[name] = process = Process(name, popen, log, refusal_file)
         return process
 
+    def check_refusal(self, name: str) -> None:
+        """Raise SleightError if a node says that it does not start."""
+        if words := self.running[name].refusal:
+            raise SleightError(f"{name} refused to start: {words}")
+
     def check(self) -> None:
-        """Raise DeadNodeError if any process has ended."""
-        for process in self.running.values():
+        """Raise if any process has ended: SleightError if it refused to start, else DeadNodeError."""
+        for name, process in self.running.items():
             status = process.popen.poll()
             if status is not None:
+                self.check_refusal(name)
                 how = f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"
                 raise DeadNodeError(f"node '{process.name}' ended with {how}", value=process.last_words() or None)
         if time.monotonic() - self._looked > SHM_LOOK_PERIOD:

@@ -83,21 +83,35 @@ def collect_file(
         "variation": asdict(variation or Variation()),
     }
     kept = Path(f"{path}.rounds")
-    found, turn, dropped = _resume(kept, config, source)
-    most = demos.most_rounds(count, num_envs)
-    if report:
-        report(min(len(found), count))
-    while len(found) < count:
-        if turn == most:
-            raise demos.too_few(config, len(found), count, most * num_envs)
-        new = demos.play_round(config, turn, seed=seed, num_envs=num_envs, variation=variation, num_threads=num_threads)
-        good = _replayed(config, new, num_threads)
-        found, dropped, turn = found + good, dropped + len(new) - len(good), turn + 1
-        if found:
-            demos.write(kept, config, found, {**source, "rounds": turn, "dropped": dropped})
+    found, rounds, dropped = _resume(kept, config, source)
+
+    def tell() -> None:
         if report:
             report(min(len(found), count))
-    demos.write(path, config, found[:count], source)
+
+    def judge(turn: int, new: list[Demonstration]) -> list[Demonstration]:
+        nonlocal dropped
+        good = _replayed(config, new, num_threads)
+        found.extend(good)
+        dropped += len(new) - len(good)
+        if found:
+            demos.write(kept, config, found, {**source, "rounds": turn + 1, "dropped": dropped})
+        tell()
+        return good
+
+    tell()
+    chosen = demos.collect(
+        config,
+        count,
+        seed=seed,
+        num_envs=num_envs,
+        variation=variation,
+        num_threads=num_threads,
+        found=found,
+        first_round=rounds,
+        judge=judge,
+    )
+    demos.write(path, config, chosen, source)
     kept.unlink(missing_ok=True)
     return dropped
 

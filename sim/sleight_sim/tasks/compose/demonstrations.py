@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -92,67 +92,41 @@ def collect(
     num_envs: int = 16,
     variation: Variation | None = None,
     num_threads: int = 0,
+    found: Sequence[Demonstration] = (),
+    first_round: int = 0,
+    judge: Callable[[int, list[Demonstration]], list[Demonstration]] | None = None,
 ) -> list[Demonstration]:
     """Let the scripted expert play until there are enough successful episodes; failures are left out.
 
     Args:
         config: The task.
         count: How many.
-        seed: Of worlds, starts and variation.
-        num_envs: Environments that play at a time; each round has new worlds.
+        seed: Of worlds, starts and variation; a round of the same number plays the same episodes.
+        num_envs: Episodes a round; each round has new worlds.
         variation: How much episodes differ; None for the default.
         num_threads: Threads; 0 for one a core.
+        found: Those that earlier rounds gave.
+        first_round: How many rounds that were.
+        judge: Called after each round with its number and what succeeded in it; returns what of that counts.
 
     Raises:
         SleightError: There is no script for the task, or it fails too often.
     """
-    found: list[Demonstration] = []
-    most = most_rounds(count, num_envs)
-    for turn in range(most):
-        found += play_round(config, turn, seed=seed, num_envs=num_envs, variation=variation, num_threads=num_threads)
+    found = list(found)
+    most = 4 + 4 * -(-count // num_envs)
+    for turn in range(first_round, most):
         if len(found) >= count:
-            return found[:count]
-    raise too_few(config, len(found), count, most * num_envs)
-
-
-def most_rounds(count: int, num_envs: int) -> int:
-    """Rounds after which an expert that has not given `count` successful episodes fails too often."""
-    return 4 + 4 * -(-count // num_envs)
-
-
-def too_few(config: ComposeTaskConfig, found: int, count: int, episodes: int) -> SleightError:
-    """Return the refusal of an expert that fails too often."""
-    return SleightError(
-        f"only {found} of {count} demonstrations in {episodes} episodes",
-        value=config.name,
-        remedy="check the expert with less variation",
-    )
-
-
-def play_round(
-    config: ComposeTaskConfig,
-    turn: int,
-    *,
-    seed: int = 0,
-    num_envs: int = 16,
-    variation: Variation | None = None,
-    num_threads: int = 0,
-) -> list[Demonstration]:
-    """Let the expert play one episode in each of `num_envs` new worlds; return those that succeeded.
-
-    Args:
-        config: The task.
-        turn: Number of the round, from 0: the same one gives the same episodes.
-        seed: Of worlds, starts and variation.
-        num_envs: Episodes that are played.
-        variation: How much episodes differ; None for the default.
-        num_threads: Threads; 0 for one a core.
-
-    Raises:
-        SleightError: There is no script for the task.
-    """
-    task = make_compose_task(config, num_envs, seed=seed + 1000 * turn, num_threads=num_threads)
-    return _play(task, ScriptedExpert(task, seed + 1000 * turn + 1, variation))
+            break
+        task = make_compose_task(config, num_envs, seed=seed + 1000 * turn, num_threads=num_threads)
+        new = _play(task, ScriptedExpert(task, seed + 1000 * turn + 1, variation))
+        found += judge(turn, new) if judge else new
+    if len(found) < count:
+        raise SleightError(
+            f"only {len(found)} of {count} demonstrations in {most * num_envs} episodes",
+            value=config.name,
+            remedy="check the expert with less variation",
+        )
+    return found[:count]
 
 
 def _play(task: ComposeTask, expert: ScriptedExpert) -> list[Demonstration]:

@@ -16,6 +16,7 @@ from safetensors.torch import save_file  # noqa: E402
 from sleight_core.errors import SleightError  # noqa: E402
 from sleight_sim.tasks.compose.demonstrations import Demonstration, read  # noqa: E402
 from sleight_sim.tasks.compose.variation import WorldDraw  # noqa: E402
+from sleight_training.checkpoint import read_checkpoint  # noqa: E402
 from sleight_training.cli.train_skill import skill as skill_command  # noqa: E402
 from sleight_training.compose.diffusion.config import (  # noqa: E402
     SKILL_PRESETS,
@@ -43,7 +44,6 @@ from sleight_training.compose.diffusion.training import (  # noqa: E402
     train_skill,
 )
 from sleight_training.compose.skill import HORIZON, Skill  # noqa: E402
-from sleight_training.ppo.runner import read_checkpoint  # noqa: E402
 from sleight_training.run import read_metrics  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sleight_training.compose.diffusion.config import read_skill
-from sleight_training.report import page, picture, table
+from sleight_training.report import learning_figure, made_facts, minutes, write_index
 from sleight_training.run import read_metrics
 
 #: What was measured of the finished policy, in the run's folder.
@@ -34,15 +34,9 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
 
 def write_skill_page(folder: Path) -> Path:
     """Write `index.html` for a skill's run from its metrics and results; returns its path."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
     run, rows, results = read_skill(folder), read_metrics(folder), read_results(folder)
     steps = [row["iteration"] for row in rows]
-    figure = Figure(figsize=(10, 6.5))
-    panels = figure.subplots(2, 2)
+    figure, panels = learning_figure()
     panels[0, 0].plot(steps, [row["loss"] for row in rows])
     panels[0, 0].set(title="loss", xlabel="steps of the optimiser", yscale="log" if rows else "linear")
     panels[0, 1].plot(steps, [row["learning_rate"] for row in rows])
@@ -59,7 +53,6 @@ def write_skill_page(folder: Path) -> Path:
         panels[1, 1].set_xscale("log")
         panels[1, 1].set_xticks(counts, [str(count) for count in counts], minor=False)
     panels[1, 1].set(title="success of the last policy, 95 % intervals", xlabel="DDIM steps", ylim=(0, 1.02))
-    figure.tight_layout()
     last = rows[-1] if rows else {}
     facts = [
         ("task", f"{run.task.name}, {run.task.execute_horizon} actions of a chunk are executed"),
@@ -68,15 +61,11 @@ def write_skill_page(folder: Path) -> Path:
         ("preset", run.preset),
         ("seed", str(run.seed)),
         ("steps of the optimiser", f"{last.get('iteration', 0):,} of {run.learner.steps:,}, batch {run.learner.batch}"),
-        ("learning time", f"{last.get('seconds', 0.0) / 60:.1f} min"),
+        ("learning time", minutes(last)),
         *((f"success, {row['steps']} DDIM steps", _success(row)) for row in results),
-        ("command", run.command),
-        ("code", run.git_commit),
-        ("versions", ", ".join(f"{name} {value}" for name, value in run.versions.items())),
+        *made_facts(run),
     ]
-    path = folder / "index.html"
-    path.write_text(page(f"Skill {folder.name}", table(facts) + picture(figure, "learning curves")), encoding="utf-8")
-    return path
+    return write_index(folder, "Skill", facts, figure)
 
 
 def _success(row: dict[str, Any]) -> str:

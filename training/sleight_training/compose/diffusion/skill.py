@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sleight_core.errors import SleightError
 
+from sleight_training.checkpoint import replaced
 from sleight_training.compose.diffusion.config import SkillRun
 from sleight_training.compose.diffusion.policy import DiffusionPolicy, Sampler
 from sleight_training.compose.horizon import SkillResult, evaluate_skill
@@ -97,10 +97,9 @@ def steps_table(
 
 def write_policy(path: Path, run: SkillRun, policy: DiffusionPolicy, progress: dict[str, float]) -> Path:
     """Write a policy with its normalisation and its run's configuration (atomic)."""
-    part = path.with_suffix(".part")
     tensors = {name: value.detach().cpu().contiguous() for name, value in policy.state_dict().items()}
-    save_file(tensors, part, {"run": run.model_dump_json(), "progress": json.dumps(progress)})
-    os.replace(part, path)
+    with replaced(path) as part:
+        save_file(tensors, part, {"run": run.model_dump_json(), "progress": json.dumps(progress)})
     return path
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -18,16 +17,15 @@ from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.collection import collect_file
 from sleight_sim.tasks.compose.config import task_config
 
+from sleight_training.checkpoint import CHECKPOINT, fitting, read_checkpoint, write_checkpoint
 from sleight_training.compose.diffusion.config import SkillRun, read_skill, skill_preset
 from sleight_training.compose.diffusion.dataset import Windows, file_digest, read_dataset
 from sleight_training.compose.diffusion.page import write_skill_page
 from sleight_training.compose.diffusion.policy import DiffusionPolicy
 from sleight_training.compose.diffusion.skill import POLICY, DiffusionSkill, write_policy
 from sleight_training.compose.horizon import SkillResult, evaluate_skill
-from sleight_training.ppo.runner import read_checkpoint
-from sleight_training.run import CONFIG, provenance
+from sleight_training.run import provenance, refuse_second_run
 
-CHECKPOINT = "checkpoint.pt"
 #: Demonstrations that a run collects itself, in its folder.
 DEMONSTRATIONS = "demonstrations.hdf5"
 #: Seeds of measured episodes begin here, so that none is one of a demonstration's.
@@ -86,9 +84,7 @@ def prepare_skill(
     """
     if resume:
         return read_skill(folder)
-    if (folder / CONFIG).exists():
-        remedy = "add --resume to continue it, or choose another --out"
-        raise SleightError("this folder holds a run already", value=folder, remedy=remedy)
+    refuse_second_run(folder)
     preset = skill_preset(preset_name)
     if task is None and demonstrations is None:
         raise SleightError("no task is named", remedy="give --task NAME or --demonstrations FILE")
@@ -195,10 +191,7 @@ class SkillTrainer:
             "schedule": self.schedule.state_dict(),
             "progress": asdict(self.progress),
         }
-        path = self.folder / CHECKPOINT
-        part = path.with_suffix(".part")
-        torch.save(data, part)
-        os.replace(part, path)
+        write_checkpoint(self.folder / CHECKPOINT, data)
         write_policy(self.folder / POLICY, self.run, self.averaged(), asdict(self.progress))
 
     def resume(self) -> None:
@@ -209,14 +202,11 @@ class SkillTrainer:
         """
         path = self.folder / CHECKPOINT
         data: dict[str, Any] = read_checkpoint(path)
-        try:
+        with fitting(path):
             for name in ("policy", "average", "optimizer", "schedule"):
                 getattr(self, name).load_state_dict(data[name])
             self.average.to(self.device)
             self.progress = SkillProgress(**data["progress"])
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise SleightError("checkpoint is of another network", value=path, remedy=reason) from error
 
 
 def train_skill(

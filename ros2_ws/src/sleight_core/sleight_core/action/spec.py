@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sleight_core.arm.steps import PoseSteps
-from sleight_core.arrays import constant, namespace, zeros
+from sleight_core.arrays import Constants, clip, namespace, zeros
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.rotations import rotate_z
@@ -135,6 +135,14 @@ class ActionSpec:
                         remedy="use the bundle with the hand it was trained for",
                     )
         self._steps = {part.name: _pose_steps(table, part) for part in self.parts if part.rule == "delta_pose"}
+        order = table.actuated_joint_names
+        self._columns = [
+            np.array([order.index(name) for name in part.joint_names], dtype=np.intp) for part in self.parts
+        ]
+        self._numbers = [
+            Constants(*(np.array(values, dtype=np.float64) for values in (part.scale, part.lower, part.upper)))
+            for part in self.parts
+        ]
 
     @classmethod
     def absolute(cls, table: HandTable) -> ActionSpec:
@@ -193,10 +201,6 @@ class ActionSpec:
         """Length of the action."""
         return sum(part.size for part in self.parts)
 
-    def _columns(self, part: ActionPart) -> np.ndarray:
-        order = self.table.actuated_joint_names
-        return np.array([order.index(name) for name in part.joint_names])
-
     def decode(
         self, action: Array, canonical_yaw: Array, last_targets: Array, joint_pos: Array | None = None
     ) -> Command:
@@ -212,37 +216,36 @@ class ActionSpec:
             SleightError: A part has a `lead`, and nobody says where the joints are.
         """
         xp = namespace(action)
-        action = xp.clip(action, -1.0, 1.0)
+        action = clip(action, -1.0, 1.0)
         targets = xp.asarray(last_targets, copy=True)
         twist = zeros((action.shape[0], 6), action)
         start = 0
-        for part in self.parts:
+        for part, columns, numbers in zip(self.parts, self._columns, self._numbers, strict=True):
             value = action[:, start : start + part.size]
             start += part.size
+            scale, low, high = numbers.like(action)
             if part.rule == "twist":
-                value = value * constant(part.scale, action)
+                value = value * scale
                 twist = twist + xp.concat(
                     [rotate_z(value[:, :3], canonical_yaw), rotate_z(value[:, 3:], canonical_yaw)], axis=-1
                 )
                 continue
-            low, high = (constant(x, action) for x in (part.lower, part.upper))
-            columns = self._columns(part)
             if part.rule == "absolute_target":
                 targets[:, columns] = low + 0.5 * (value + 1.0) * (high - low)
             elif part.rule == "delta_pose":
-                move = value * constant(part.scale, action)
+                move = value * scale
                 move = xp.concat([rotate_z(move[:, :3], canonical_yaw), rotate_z(move[:, 3:], canonical_yaw)], axis=-1)
                 last = targets[:, columns]
-                targets[:, columns] = xp.clip(last + self._steps[part.name].joint_step(last, move), low, high)
+                targets[:, columns] = clip(last + self._steps[part.name].joint_step(last, move), low, high)
             else:
-                step = value * constant(part.scale, action)
-                targets[:, columns] = xp.clip(targets[:, columns] + step, low, high)
+                step = value * scale
+                targets[:, columns] = clip(targets[:, columns] + step, low, high)
             if part.lead is not None:
                 if joint_pos is None:
                     raise SleightError(f"part '{part.name}' has a lead: it needs the measured joints")
                 measured = joint_pos[:, self.table.actuated_index[columns]]
-                ahead = xp.clip(targets[:, columns] - measured, -part.lead, part.lead)
-                targets[:, columns] = xp.clip(measured + ahead, low, high)
+                ahead = clip(targets[:, columns] - measured, -part.lead, part.lead)
+                targets[:, columns] = clip(measured + ahead, low, high)
         return Command(targets, twist)
 
     def joint_outputs(self, action: Array) -> Array:
@@ -251,12 +254,11 @@ class ActionSpec:
         Args:
             action: (B, size) policy outputs.
         """
-        xp = namespace(action)
         out = zeros((action.shape[0], len(self.table.actuated_joint_names)), action)
         start = 0
-        for part in self.parts:
+        for part, columns in zip(self.parts, self._columns, strict=True):
             if part.joint_names:
-                out[:, self._columns(part)] = xp.clip(action[:, start : start + part.size], -1.0, 1.0)
+                out[:, columns] = clip(action[:, start : start + part.size], -1.0, 1.0)
             start += part.size
         return out
 
@@ -264,18 +266,17 @@ class ActionSpec:
         """Express what was sent in policy units, (B, size): the inverse of `decode` inside the limits."""
         xp = namespace(command.joint_targets)
         parts = []
-        for part in self.parts:
+        for part, columns, numbers in zip(self.parts, self._columns, self._numbers, strict=True):
+            scale, low, high = numbers.like(command.joint_targets)
             if part.rule == "twist":
                 twist = command.wrist_twist
                 local = xp.concat(
                     [rotate_z(twist[:, :3], -canonical_yaw), rotate_z(twist[:, 3:], -canonical_yaw)], axis=-1
                 )
-                parts.append(local / constant(part.scale, local))
+                parts.append(local / scale)
                 continue
-            columns = self._columns(part)
             target = command.joint_targets[:, columns]
             if part.rule == "absolute_target":
-                low, high = (constant(x, target) for x in (part.lower, part.upper))
                 parts.append(2.0 * (target - low) / (high - low) - 1.0)
             elif part.rule == "delta_pose":
                 last = last_targets[:, columns]
@@ -283,10 +284,10 @@ class ActionSpec:
                 move = xp.concat(
                     [rotate_z(move[:, :3], -canonical_yaw), rotate_z(move[:, 3:], -canonical_yaw)], axis=-1
                 )
-                parts.append(move / constant(part.scale, target))
+                parts.append(move / scale)
             else:
-                parts.append((target - last_targets[:, columns]) / constant(part.scale, target))
-        return xp.clip(xp.concat(parts, axis=-1), -1.0, 1.0)
+                parts.append((target - last_targets[:, columns]) / scale)
+        return clip(xp.concat(parts, axis=-1), -1.0, 1.0)
 
 
 def _lower(table: HandTable, names: Sequence[str]) -> tuple[float, ...]:

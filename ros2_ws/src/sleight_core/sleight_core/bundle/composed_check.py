@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from sleight_core.bundle.manifest import Manifest
 
 _EXPORT_AGAIN = "export the bundle again with this version of Sleight"
+#: Terms that a composition cannot see, and why.
+_UNTOLD = {"last_output": "a chunk has no last output for each joint; `previous_residual` is what a residual gave"}
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -94,6 +96,7 @@ def check_structure(manifest: Manifest, composition: ComposedSkills) -> None:
             found=f"not so: {differ}" if differ else "another order",
             remedy=_EXPORT_AGAIN,
         )
+    _check_known(composition)
     a = manifest.action_size
     for i, pair in enumerate(composition.pairs):
         sizes = {"mask": len(pair.mask), "bounds": len(pair.bounds), "transition.target": len(pair.transition.target)}
@@ -110,6 +113,18 @@ def check_structure(manifest: Manifest, composition: ComposedSkills) -> None:
         if role not in roles.values():
             used = sorted(set(roles.values()))
             raise BundleError(f"graphs.{i}.role", expected=f"one of {used}", found=role, remedy=_EXPORT_AGAIN)
+
+
+def _check_known(composition: ComposedSkills) -> None:
+    """Refuse terms that nobody tells a composition: its graphs would see zeros that they never saw in training."""
+    for place, term in composition.terms():
+        if term.name in _UNTOLD:
+            raise BundleError(
+                f"{place}.name",
+                expected="a term that composed skills are told",
+                found=term.name,
+                remedy=f"train it without '{term.name}': {_UNTOLD[term.name]}",
+            )
 
 
 def check_io(manifest: Manifest, composition: ComposedSkills) -> None:

@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleight_core.action import ActionPart
+from sleight_core.arrays import clip, side_by_side
 from sleight_core.compose.ownership import WRIST_SIZE, element_mask, element_names, element_owners
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
-from sleight_core.rotations import quat_conjugate, quat_multiply, quat_normalize, quat_to_matrix
+from sleight_core.rotations import quat_conjugate, quat_multiply, quat_normalize
 
 Array = NDArray[np.float64]
 
@@ -34,6 +35,7 @@ Array = NDArray[np.float64]
 PALM_DOWN = np.array([np.sqrt(0.5), np.sqrt(0.5), 0.0, 0.0])
 #: Largest pitch (rad): 11 degrees before the singularity.
 MAX_PITCH = 1.38
+_PALM_UP = quat_conjugate(PALM_DOWN)
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ def euler_to_quat(euler: Array) -> Array:
     """Wrist orientations (..., 4) wxyz in the task frame, of turn, pitch and roll (..., 3) rad."""
     half = 0.5 * np.asarray(euler, dtype=np.float64)
     c, s, zero = np.cos(half), np.sin(half), np.zeros(half.shape[:-1])
-    turn = np.stack([c[..., 0], zero, zero, s[..., 0]], axis=-1)
-    pitch = np.stack([c[..., 1], s[..., 1], zero, zero], axis=-1)
-    roll = np.stack([c[..., 2], zero, s[..., 2], zero], axis=-1)
-    return quat_multiply(quat_multiply(quat_multiply(turn, pitch), roll), np.broadcast_to(PALM_DOWN, turn.shape))
+    turn = side_by_side([c[..., 0], zero, zero, s[..., 0]])
+    pitch = side_by_side([c[..., 1], s[..., 1], zero, zero])
+    roll = side_by_side([c[..., 2], zero, s[..., 2], zero])
+    return quat_multiply(quat_multiply(quat_multiply(turn, pitch), roll), PALM_DOWN)
 
 
 def quat_to_euler(quat: Array) -> Array:
@@ -67,11 +69,13 @@ def quat_to_euler(quat: Array) -> Array:
     The pitch is in [-pi/2, pi/2]; at its ends turn and roll are not unique.
     """
     quat = np.asarray(quat, dtype=np.float64)
-    m = quat_to_matrix(quat_multiply(quat, np.broadcast_to(quat_conjugate(PALM_DOWN), quat.shape)))
-    pitch = np.arcsin(np.clip(m[..., 2, 1], -1.0, 1.0))
-    turn = np.arctan2(-m[..., 0, 1], m[..., 1, 1])
-    roll = np.arctan2(-m[..., 2, 0], m[..., 2, 2])
-    return np.stack([turn, pitch, roll], axis=-1)
+    q = quat_multiply(quat, _PALM_UP)
+    w, x, y, z = q[..., 0], q[..., 1], q[..., 2], q[..., 3]
+    # Of the rotation's matrix only those elements that are needed.
+    pitch = np.arcsin(clip(2 * (y * z + w * x), -1.0, 1.0))
+    turn = np.arctan2(-(2 * (x * y - w * z)), 1 - 2 * (x * x + z * z))
+    roll = np.arctan2(-(2 * (x * z - w * y)), 1 - 2 * (x * x + y * y))
+    return side_by_side([turn, pitch, roll])
 
 
 class ComposeAction:
@@ -101,6 +105,11 @@ class ComposeAction:
         euler = np.array([np.pi, MAX_PITCH, np.pi])
         self.lower = np.concatenate([low, -euler, table.lower])
         self.upper = np.concatenate([high, euler, table.upper])
+        self._motors = WRIST_SIZE + np.asarray(table.actuated_index)
+        place = table.joint_names.index
+        self._couplings = [
+            (place(row.joint), place(row.driver), row.driver_coefficient / row.coefficient) for row in table.couplings
+        ]
 
     @classmethod
     def from_parts(cls, table: HandTable, parts: Sequence[ActionPart]) -> ComposeAction:
@@ -173,11 +182,12 @@ class ComposeAction:
             raise SleightError(
                 "an action has the wrong length", value=action.shape, remedy=f"give {self.size} elements: {self.names}"
             )
-        action = np.where(np.isfinite(action), action, np.where(np.isnan(action), self._middle, action))
-        action = np.clip(action, -1e6, 1e6)
-        wrapped = (action[..., [3, 5]] + np.pi) % (2.0 * np.pi) - np.pi
-        action[..., [3, 5]] = wrapped
-        return np.clip(action, self.lower, self.upper)
+        if not np.isfinite(action).all():
+            action = np.where(np.isnan(action), self._middle, action)
+        action = clip(action, -1e6, 1e6)
+        turns = action[..., 3:6:2]
+        turns[...] = (turns + np.pi) % (2.0 * np.pi) - np.pi
+        return clip(action, self.lower, self.upper)
 
     def decode(self, action: Array) -> PoseCommand:
         """Turn actions (B, 28) into a command inside the limits.
@@ -185,11 +195,14 @@ class ComposeAction:
         Raises:
             SleightError: The last axis has another length.
         """
-        action = self.clip(action)
+        return self.decode_clipped(self.clip(action))
+
+    def decode_clipped(self, action: Array) -> PoseCommand:
+        """Turn actions (B, 28) that `clip` has given into a command."""
         return PoseCommand(
             wrist_pos=action[..., :3],
             wrist_quat=euler_to_quat(action[..., 3:6]),
-            joint_targets=action[..., WRIST_SIZE + self.table.actuated_index],
+            joint_targets=action[..., self._motors],
         )
 
     def encode(self, command: PoseCommand) -> Array:
@@ -202,11 +215,9 @@ class ComposeAction:
     def couple(self, joints: Array) -> Array:
         """Joint positions (..., 22) rad with the coupled joints where their drivers put them, inside their limits."""
         joints = np.array(joints, dtype=np.float64)
-        names = self.table.joint_names
-        for row in self.table.couplings:
-            ratio = row.driver_coefficient / row.coefficient
-            joints[..., names.index(row.joint)] = ratio * joints[..., names.index(row.driver)]
-        return np.clip(joints, self.table.lower, self.table.upper)
+        for joint, driver, ratio in self._couplings:
+            joints[..., joint] = ratio * joints[..., driver]
+        return clip(joints, self.table.lower, self.table.upper)
 
     def to_unit(self, action: Array) -> Array:
         """Actions (..., 28) as numbers in [-1, 1], as diffusion policies want them."""

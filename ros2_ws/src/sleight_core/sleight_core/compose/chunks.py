@@ -34,9 +34,9 @@ class Executor(Protocol):
         ...
 
 
-def background() -> ThreadPoolExecutor:
-    """One thread for all samplers of a policy."""
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunks")
+def background(begin: Callable[[], None] | None = None) -> ThreadPoolExecutor:
+    """One thread for all samplers of a policy, in which `begin` is called first."""
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="chunks", initializer=begin)
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from sleight_core.arrays import Constants, namespace
+from sleight_core.arrays import Constants, clip, namespace
 from sleight_core.compose.ownership import WRIST_SIZE
 from sleight_core.hand import FingertipKinematics, HandTable
-from sleight_core.rotations import quat_conjugate, quat_multiply, quat_normalize, quat_rotate
+from sleight_core.rotations import cross, quat_conjugate, quat_multiply, quat_normalize, quat_rotate
 
 Array = Any
 
@@ -93,8 +93,7 @@ class ResidualFeatures:
             table.dynamics(name).kp / table.joint(name).effort for name in table.actuated_joint_names
         ])  # fmt: skip
         base = np.array([BASE_LINEAR] * 3 + [BASE_ANGULAR] * 3)
-        self._constants = Constants(table.lower, table.upper, stiffness, base, self.kinematics.tips)
-        self._motors = [int(i) for i in table.actuated_index]
+        self._constants = Constants(stiffness, base, self.kinematics.tips, np.asarray(table.actuated_index))
 
     def object_in_palm(self, state: HandState) -> tuple[Array, Array]:
         """Pose of the object in the palm frame: (B, 3) m and (B, 4) wxyz, w >= 0."""
@@ -111,8 +110,7 @@ class ResidualFeatures:
         tips = self.kinematics.fingertips(
             state.joint_pos, state.joint_vel, state.wrist_pos, state.wrist_quat, state.wrist_linvel, state.wrist_angvel
         )
-        offset = self._constants.like(tips.pos)[4]
-        points = tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
+        points = tips.pos + quat_rotate(tips.quat, self._constants.like(tips.pos)[2])
         return xp.sqrt(xp.sum((points - state.object_pos[:, None]) ** 2, axis=-1))
 
     def reference(self, state: HandState, action: Array) -> HoldReference:
@@ -146,8 +144,9 @@ class ResidualFeatures:
             base_action: (B, 6) m/s and rad/s in the task frame: the wrist's executed command.
             phase: (B, 2) progress of the transition, 0 to 1; 1 while the second skill acts.
         """
-        xp, motors = namespace(state.joint_pos), self._motors
-        lower, upper, stiffness, base, _ = self._constants.like(state.joint_pos)
+        xp = namespace(state.joint_pos)
+        lower, upper = self.kinematics.range.like(state.joint_pos)
+        stiffness, base, _, motors = self._constants.like(state.joint_pos)
         zero = xp.zeros_like(state.joint_pos)
         unit = 2.0 * (state.joint_pos - lower) / (upper - lower) - 1.0
         pos, quat = self.object_in_palm(state)
@@ -162,7 +161,7 @@ class ResidualFeatures:
             "object_velocity": self._object_velocity(state),
             "tip_distance_error": (self.tip_distance(state) - reference.tip_distance) / TIP_DISTANCE,
             "contacts": xp.astype(force > CONTACT_FORCE, state.joint_pos.dtype),
-            "preserved_torque": xp.where(preserved[:, motors], xp.clip(torque, -1.0, 1.0), zero[:, motors]),
+            "preserved_torque": xp.where(preserved[:, motors], clip(torque, -1.0, 1.0), zero[:, motors]),
             "base_action": self._in_palm(state, base_action) / base,
             "phase": phase,
         }
@@ -184,12 +183,12 @@ class ResidualFeatures:
     def join(self, terms: dict[str, Array]) -> Array:
         """One array (B, n) of all terms in their order, clipped: what a network sees."""
         xp = namespace(*terms.values())
-        return xp.clip(xp.concat(list(terms.values()), axis=-1), -CLIP, CLIP)
+        return clip(xp.concat(list(terms.values()), axis=-1), -CLIP, CLIP)
 
     def _object_velocity(self, state: HandState) -> Array:
         """Velocity of the object as seen from the palm, in its frame: (B, 6)."""
         xp = namespace(state.joint_pos)
-        turning = xp.linalg.cross(state.wrist_angvel, state.object_pos - state.wrist_pos)
+        turning = cross(state.wrist_angvel, state.object_pos - state.wrist_pos)
         inverse = quat_conjugate(state.wrist_quat)
         linear = quat_rotate(inverse, state.object_linvel - state.wrist_linvel - turning)
         angular = quat_rotate(inverse, state.object_angvel - state.wrist_angvel)

@@ -76,6 +76,32 @@ class _Skill:
     observation: ObservationBuilder
     chunks: ChunkRunner
 
+    def __post_init__(self) -> None:
+        self.place = np.array([self.section.place], dtype=np.float64)
+        self.goal = np.array([self.section.goal], dtype=np.float64)
+        self.elsewhere = bool(self.place.any())
+
+    def observe(self, state: RobotState) -> NDArray[np.float32]:
+        """What the skill sees of a state: in its own frame, with its goal."""
+        return self.observation.compute(self._seen_from(state))[0]
+
+    def _seen_from(self, state: RobotState) -> RobotState:
+        if not self.elsewhere:
+            return replace(state, goal_pos=self.goal)
+        place = self.place
+        known = {
+            name: value - place if name in ("object_pos", "handle_pos") else value
+            for name, value in state.privileged.items()
+        }
+        return replace(
+            state,
+            wrist_pos=state.wrist_pos - place,
+            object_pos=state.object_pos - place,
+            object_cloud=None if state.object_cloud is None else state.object_cloud - place,
+            goal_pos=self.goal,
+            privileged=known,
+        )
+
 
 class ComposedPolicy:
     """Runs a bundle of composed skills. Not thread-safe; samplers run in the executor.
@@ -84,6 +110,7 @@ class ComposedPolicy:
         bundle: A verified bundle.
         table: The hand.
         executor: Runs the samplers; None: a thread of its own.
+        begin_thread: Called first in that thread, such as to let it yield to the tick.
         samplers: Instead of the bundle's, by skill, for tests.
         clock: Monotonic time, s.
 
@@ -97,6 +124,7 @@ class ComposedPolicy:
         table: HandTable,
         *,
         executor: Executor | None = None,
+        begin_thread: Callable[[], None] | None = None,
         samplers: dict[str, Sampler] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -112,9 +140,11 @@ class ComposedPolicy:
         self.composition = composition
         self.period = bundle.manifest.control.period
         self.action = ComposeAction.from_parts(table, bundle.manifest.action)
+        self._nobody = np.zeros(self.action.size, bool)
+        self._nobody.setflags(write=False)
         self._servo = WristServo(table, composition.wrist_gain)
         self._kinematics = FingertipKinematics(table)
-        self._own = None if executor is not None else background()
+        self._own = None if executor is not None else background(begin_thread)
         executor = executor or self._own
         assert executor is not None
         self._skills: dict[str, _Skill] = {}
@@ -169,6 +199,8 @@ class ComposedPolicy:
             self.release()
         self._acting = self._skills[skill]
         self._acting.chunks.begin(seed)
+        if self._next_pair is None:
+            self._owners = (skill,) * (len(self.table.joint_names) + 1)
         self._ticks = 0
 
     def release(self) -> None:
@@ -185,6 +217,7 @@ class ComposedPolicy:
         self._squashed = np.zeros((1, self.action.size))
         self._residual = np.zeros((1, self.action.size))
         self._seen = np.zeros(0, np.float32)
+        self._owners: tuple[str, ...] = ()
         self._stage = FIRST
         self._late = ""
         self._late_ticks = 0
@@ -211,7 +244,7 @@ class ComposedPolicy:
         self._late_ticks = self._late_ticks + 1 if self._late else 0
         assert self._last is not None
         if acts or self._pose is None:
-            self._pose = self.action.decode(self._last)
+            self._pose = self.action.decode_clipped(self._last)
         pose = self._pose
         twist = self._servo.twist(pose.wrist_pos, pose.wrist_quat, state.wrist_pos, state.wrist_quat)
         pair = self._pair
@@ -220,10 +253,10 @@ class ComposedPolicy:
             action=self._last[0],
             residual=self._residual[0],
             observation=self._seen,
-            mask=np.zeros(self.action.size, bool) if pair is None else pair.ownership.second,
+            mask=self._nobody if pair is None else pair.ownership.second,
             stage=self._stage,
             skill=self._acting.section.name,
-            owners=self._owners(),
+            owners=self._owners,
             late=self._late,
             late_for=self._late_ticks * self.period,
             counts=replace(self._acting.chunks.counts),
@@ -283,11 +316,11 @@ class ComposedPolicy:
             return None
         self._late = ""
         planned = np.array(action, dtype=np.float64)[None]
-        planned[:, :3] += skill.section.place
+        planned[:, :3] += skill.place
         return planned
 
     def _observe(self, skill: _Skill, state: RobotState) -> NDArray[np.float32]:
-        self._seen = skill.observation.compute(_seen_from(skill.section, state))[0]
+        self._seen = skill.observe(state)
         return self._seen
 
     def _ask(self, section: ResidualSection | None, frame: Frame) -> Array:
@@ -316,7 +349,11 @@ class ComposedPolicy:
             joints = self.table.actuated_index
             hold = self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints]))
         self._pair = PairRun.begin(self.table, section, hold)
-        self._remembered = hold_memory(self.table, state, hold)
+        self._owners = _owners(self.table, self._pair)
+        self._remembered = hold_memory(self.table, state, hold) | {
+            "preserved": self._pair.ownership.first[None, WRIST_SIZE:],
+            "fingers": self._pair.ownership.finger_mask[None].astype(np.float64),
+        }
         self._nominal = hold
         self._late = ""
 
@@ -329,8 +366,6 @@ class ComposedPolicy:
         joints = self.table.actuated_index
         assert self._nominal is not None
         memory = self._remembered | {
-            "preserved": pair.ownership.first[None, WRIST_SIZE:],
-            "fingers": pair.ownership.finger_mask[None].astype(np.float64),
             "targets": sent_targets[None],
             "base_action": sent_twist[None],
             "previous_residual": self._squashed,
@@ -340,30 +375,12 @@ class ComposedPolicy:
         }
         return replace(state, memory=memory)
 
-    def _owners(self) -> tuple[str, ...]:
-        names = self.table.joint_names
-        if self._pair is None:
-            return (self.skill,) * (len(names) + 1)
-        of = {"first": self._pair.section.first, "second": self._pair.section.second}
-        own = self._pair.ownership
-        return (*(of[own.joint_owners[name]] for name in names), of[own.wrist])
 
-
-def _seen_from(section: SkillSection, state: RobotState) -> RobotState:
-    """A state in a skill's own frame, with the skill's goal."""
-    place = np.array([section.place])
-    known = {
-        name: value - place if name in ("object_pos", "handle_pos") else value
-        for name, value in state.privileged.items()
-    }
-    return replace(
-        state,
-        wrist_pos=state.wrist_pos - place,
-        object_pos=state.object_pos - place,
-        object_cloud=None if state.object_cloud is None else state.object_cloud - place,
-        goal_pos=np.array([section.goal]),
-        privileged=known,
-    )
+def _owners(table: HandTable, pair: PairRun) -> tuple[str, ...]:
+    """Which skill owns each of the hand's joints, and the wrist."""
+    of = {"first": pair.section.first, "second": pair.section.second}
+    owners = pair.ownership.joint_owners
+    return (*(of[owners[name]] for name in table.joint_names), of[pair.ownership.wrist])
 
 
 def owned_names(table: HandTable) -> tuple[str, ...]:

@@ -37,9 +37,8 @@ class WristServo:
             pos: Where it is.
             quat: Its orientation.
         """
-        centre = np.broadcast_to(self._centre, pos.shape)
-        there = target_pos + quat_rotate(target_quat, centre)
-        here = pos + quat_rotate(quat, centre)
+        there = target_pos + quat_rotate(target_quat, self._centre)
+        here = pos + quat_rotate(quat, self._centre)
         between = quat_normalize(quat_multiply(target_quat, quat_conjugate(quat)))
         sine = np.linalg.norm(between[:, 1:], axis=-1, keepdims=True)
         turn = between[:, 1:] * (2.0 * np.arctan2(sine, between[:, :1]) / np.maximum(sine, 1e-9))

@@ -7,11 +7,11 @@ quaternion product and every rotation is a row times a constant matrix: both are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sleight_core.arrays import constant, namespace
+from sleight_core.arrays import Constants, namespace
 from sleight_core.hand.table import HandTable, PalmPoint
 from sleight_core.rotations import quat_rotate
 
@@ -35,8 +35,7 @@ class Fingertips:
     angvel: Array
 
 
-@dataclass(frozen=True)
-class _Constants:
+class _Chains(NamedTuple):
     """The chains of F fingers as L levels of one joint each, on one kind of array.
 
     Attributes:
@@ -64,12 +63,15 @@ class FingertipKinematics:
 
     def __init__(self, table: HandTable) -> None:
         self.table = table
-        self._made = _constants(table)
-        self._kept: dict[Any, _Constants] = {}
+        self._chains = Constants(*_chains(table))
         self.points = np.array([finger.point for finger in table.fingers.values()])
         self.tips = np.array([finger.tip for finger in table.fingers.values()])
         self.grasp_offset = _offset_in_root(table, table.grasp_center)
         self.point_offsets = {name: _offset_in_root(table, point) for name, point in table.points.items()}
+        #: Lower and upper limits of the joints, rad.
+        self.range = Constants(table.lower, table.upper)
+        self._fixed = Constants(self.points, self.grasp_offset)
+        self._offsets = {name: Constants(offset) for name, offset in self.point_offsets.items()}
 
     def fingertips(
         self,
@@ -91,7 +93,7 @@ class FingertipKinematics:
             wrist_angvel: (B, 3) rad/s.
         """
         xp = namespace(joint_pos, wrist_pos)
-        of = self._constants(xp, joint_pos)
+        of = _Chains(*self._chains.like(joint_pos))
         levels, fingers, batch = of.still.shape[0], of.still.shape[1], joint_pos.shape[0]
         zero = xp.zeros_like(joint_pos[:, :1])
         shape = (levels, fingers, 1, batch)
@@ -114,21 +116,9 @@ class FingertipKinematics:
         v = linvel + of.cross @ _products(angvel, p - root) + xp.sum(swung, axis=0)
         return Fingertips(*(c.swapaxes(1, 2).swapaxes(0, 1) for c in (p, q, v, w)))
 
-    def _constants(self, xp: Any, like: Array) -> _Constants:
-        """The constants as arrays of like's kind, made once."""
-        key = (like.dtype, getattr(like, "device", None))
-        if key not in self._kept:
-            made = {
-                name: xp.asarray(value, device=key[1]) if name == "columns"
-                else xp.asarray(value, dtype=like.dtype, device=key[1])
-                for name, value in vars(self._made).items()
-            }  # fmt: skip
-            self._kept[key] = _Constants(**made)
-        return self._kept[key]
-
     def grasp_center(self, wrist_pos: Array, wrist_quat: Array) -> Array:
         """Position of the grasp centre, (B, 3) m, in the wrist pose's frame."""
-        return _attached(self.grasp_offset, wrist_pos, wrist_quat)
+        return _attached(self._fixed.like(wrist_pos)[1], wrist_pos, wrist_quat)
 
     def point(self, name: str, wrist_pos: Array, wrist_quat: Array) -> Array:
         """Position of one of the table's `points`, (B, 3) m, in the wrist pose's frame.
@@ -137,20 +127,17 @@ class FingertipKinematics:
             SleightError: The hand has no such point.
         """
         self.table.point(name)
-        return _attached(self.point_offsets[name], wrist_pos, wrist_quat)
+        return _attached(self._offsets[name].like(wrist_pos)[0], wrist_pos, wrist_quat)
 
     def finger_points(self, tips: Fingertips) -> Array:
         """The reward's finger points (2 cm along each distal body), (B, F, 3) m."""
-        xp = namespace(tips.pos)
-        offset = constant(self.points, tips.pos)
-        return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
+        offset = self._fixed.like(tips.pos)[0]
+        return tips.pos + quat_rotate(tips.quat, offset)
 
 
-def _attached(offset: np.ndarray, wrist_pos: Array, wrist_quat: Array) -> Array:
+def _attached(offset: Array, wrist_pos: Array, wrist_quat: Array) -> Array:
     """Position (B, 3) of a point that is fixed to the hand's root body at `offset` (3,) m."""
-    xp = namespace(wrist_pos)
-    fixed = constant(offset, wrist_pos)
-    return wrist_pos + quat_rotate(wrist_quat, xp.broadcast_to(fixed, wrist_pos.shape))
+    return wrist_pos + quat_rotate(wrist_quat, offset)
 
 
 def _products(a: Array, b: Array) -> Array:
@@ -212,7 +199,7 @@ def center_of_mass(table: HandTable) -> np.ndarray:
     return moment / total
 
 
-def _constants(table: HandTable) -> _Constants:
+def _chains(table: HandTable) -> _Chains:
     """Align the fingers' chains at their ends, padding at the palm's side with joints that never move."""
     chains = []
     for finger in table.fingers.values():
@@ -251,7 +238,7 @@ def _constants(table: HandTable) -> _Constants:
     sine = np.concatenate([np.zeros_like(axis[..., :1]), axis], axis=-1)
     turned = np.array([[_multiply(*pair) for pair in zip(*rows, strict=True)] for rows in zip(quat, sine, strict=True)])
     rows = np.stack([pos, quat_rotate(quat, axis)], axis=-2)
-    return _Constants(
+    return _Chains(
         columns=np.array([[row[2] for row in level] for level in levels]).reshape(-1),
         still=quat[..., None],
         turned=turned[..., None],

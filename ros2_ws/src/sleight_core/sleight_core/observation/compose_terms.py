@@ -13,7 +13,7 @@ from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation.spec import TermSpec
 from sleight_core.observation.terms import Frame, term
-from sleight_core.rotations import quat_conjugate, quat_normalize, quat_rotate
+from sleight_core.rotations import quat_normalize, quat_rotate
 
 Array = Any
 
@@ -25,10 +25,8 @@ MECHANISM_JOINTS = "mechanism_joints"
 @term(lambda table: len(table.joint_names), unit="1", frame="joint", provenance="proprioception")
 def hand_joints(f: Frame) -> Array:
     """Joint positions, -1 to 1 over each joint's range."""
-    xp, pos = namespace(f.state.joint_pos), f.state.joint_pos
-    lower = xp.asarray(f.kinematics.table.lower, dtype=pos.dtype)
-    upper = xp.asarray(f.kinematics.table.upper, dtype=pos.dtype)
-    return 2.0 * (pos - lower) / (upper - lower) - 1.0
+    lower, upper = f.kinematics.range.like(f.state.joint_pos)
+    return 2.0 * (f.state.joint_pos - lower) / (upper - lower) - 1.0
 
 
 @term(4, unit="1", frame="task", provenance="proprioception")
@@ -38,9 +36,7 @@ def wrist_quat(f: Frame) -> Array:
 
 
 def _from_palm(f: Frame, point: Array) -> Array:
-    state = f.state
-    palm = f.kinematics.grasp_center(state.wrist_pos, state.wrist_quat)
-    return quat_rotate(quat_conjugate(state.wrist_quat), point - palm)
+    return quat_rotate(f.from_wrist, point - f.palm)
 
 
 @term(3, unit="m", frame="wrist", provenance="privileged")

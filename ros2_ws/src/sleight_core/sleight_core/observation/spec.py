@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from sleight_core.arrays import namespace
+from sleight_core.arrays import Constants, namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
 from sleight_core.observation.state import RobotState
@@ -78,7 +78,6 @@ class ObservationBuilder:
         self.table = table
         self.specs = tuple(specs)
         self.kinematics = kinematics or FingertipKinematics(table)
-        self._kept: dict[Any, tuple[Array, ...]] = {}
         for spec in self.specs:
             known = TermSpec.of(spec.name, table)
             for name in ("size", "unit", "frame", "provenance"):
@@ -88,6 +87,11 @@ class ObservationBuilder:
                         f"{getattr(known, name)!r} for hand '{table.name}'",
                         remedy="export the policy again with this version",
                     )
+        rows = [(spec.scale, np.inf if spec.clip is None else spec.clip) for spec in self.specs]
+        sizes = np.array([spec.size for spec in self.specs], dtype=np.intp)
+        full = np.repeat(np.array(rows, dtype=np.float64).reshape(-1, 2), sizes, axis=0)
+        self._functions = [TERMS[spec.name].function for spec in self.specs]
+        self._bounds = Constants(full[:, 0].copy(), full[:, 1].copy())
 
     @property
     def size(self) -> int:
@@ -119,19 +123,9 @@ class ObservationBuilder:
         """
         frame = frame or self.frame(state)
         xp = namespace(state.joint_pos)
-        values = xp.concat([TERMS[spec.name].function(frame) for spec in self.specs], axis=-1)
-        scale, bound = self._bounds(xp, values)
+        values = xp.concat([function(frame) for function in self._functions], axis=-1)
+        scale, bound = self._bounds.like(values)
         return xp.astype(xp.minimum(xp.maximum(values * scale, -bound), bound), xp.float32)
-
-    def _bounds(self, xp: Any, like: Array) -> tuple[Array, Array]:
-        """Scale and bound of every element as arrays of like's kind, made once."""
-        key = (like.dtype, getattr(like, "device", None))
-        if key not in self._kept:
-            rows = [(spec.scale, np.inf if spec.clip is None else spec.clip) for spec in self.specs]
-            full = np.repeat(np.array(rows), [spec.size for spec in self.specs], axis=0)
-            made = (xp.asarray(full[:, i].copy(), dtype=like.dtype, device=key[1]) for i in range(2))
-            self._kept[key] = (*made,)
-        return self._kept[key]
 
 
 def term_specs(table: HandTable, names: Iterable[str | tuple[str, float]]) -> list[TermSpec]:

@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, get_args
 
-from sleight_core.arrays import constant, namespace
+from sleight_core.arrays import namespace
 from sleight_core.errors import SleightError
 from sleight_core.hand import FingertipKinematics, Fingertips, HandTable
 from sleight_core.observation.state import RobotState
-from sleight_core.rotations import quat_multiply, quat_normalize, quat_to_euler_xyz, swapped_rotation_z, yaw_quat
+from sleight_core.rotations import (
+    quat_conjugate,
+    quat_multiply,
+    quat_normalize,
+    quat_to_euler_xyz,
+    swapped_rotation_z,
+    yaw_quat,
+)
 
 Array = Any
 Provenance = Literal["proprioception", "perception", "command", "memory", "privileged"]
@@ -36,7 +43,10 @@ class Frame:
         #: Results that several terms share, by a name of theirs.
         self.cache: dict[str, Any] = {}
         self._back = -state.canonical_yaw
-        self._turn = swapped_rotation_z(self._back)
+
+    @cached_property
+    def _turn(self) -> Array:
+        return swapped_rotation_z(self._back)
 
     def rotate(self, vector: Array) -> Array:
         """Turn task-frame vectors (B, 3) or (B, N, 3) into the canonical frame."""
@@ -68,6 +78,16 @@ class Frame:
     def grasp_center(self) -> Array:
         """(B, 3) m."""
         return self.kinematics.grasp_center(self.wrist_pos, self.wrist_quat)
+
+    @cached_property
+    def from_wrist(self) -> Array:
+        """(B, 4): turns vectors of the task frame into the wrist's axes."""
+        return quat_conjugate(self.state.wrist_quat)
+
+    @cached_property
+    def palm(self) -> Array:
+        """(B, 3) m, the grasp centre in the task frame."""
+        return self.kinematics.grasp_center(self.state.wrist_pos, self.state.wrist_quat)
 
     @cached_property
     def object_pos(self) -> Array:
@@ -132,8 +152,7 @@ def _flat(array: Array) -> Array:
 @term(lambda table: len(table.joint_names), unit="1", frame="joint", provenance="proprioception")
 def joint_pos(f: Frame) -> Array:
     """Joint positions scaled by their limits to [-1, 1]."""
-    lower = constant(f.kinematics.table.lower, f.state.joint_pos)
-    upper = constant(f.kinematics.table.upper, f.state.joint_pos)
+    lower, upper = f.kinematics.range.like(f.state.joint_pos)
     return (2.0 * f.state.joint_pos - upper - lower) / (upper - lower)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from rclpy.action import ActionClient
 from sleight_core.bundle import Bundle, load_bundle
-from sleight_core.errors import SleightError
 from sleight_core.statistics import wilson_interval
 from sleight_msgs.action import Compose
 from sleight_msgs.msg import PolicyTelemetry
@@ -216,9 +215,8 @@ def _start(graph: Processes, settings: ComposeSettings, bundle: Bundle) -> None:
 
 
 def _alive(graph: Processes) -> bool:
-    for name, process in graph.running.items():
-        if "refused: " in (words := process.last_words(20)):
-            raise SleightError(f"{name} refused to start: {words.split('refused: ', 1)[1].split(' | ')[0]}")
+    for name in graph.running:
+        graph.check_refusal(name)
     return True
 
 

@@ -207,9 +207,7 @@ def await_graph(client: DemoClient, graph: Processes) -> None:
         )
 
         def ready(there: Callable[[], bool] = there, name: str = name) -> bool:
-            process = graph.running[name]
-            if "refused: " in (words := process.last_words(20)):
-                raise SleightError(f"{name} refused to start: {words.split('refused: ', 1)[1].split(' | ')[0]}")
+            graph.check_refusal(name)
             return there()
 
         client.wait(ready, what, START_TIMEOUT)

@@ -12,8 +12,8 @@ from typing import Any
 from sleight_core.errors import SleightError
 
 from sleight_ros.graph.description import GraphNode, ending_order
-from sleight_ros.graph.watch import GraphWatch, refusal
-from sleight_ros.processes import DeadNodeError, GraphError, Processes
+from sleight_ros.graph.watch import GraphWatch
+from sleight_ros.processes import GraphError, Processes
 
 #: How often processes and states are looked at, s.
 LOOK_PERIOD = 0.1
@@ -139,20 +139,12 @@ class RunningGraph:
             process = self._processes.running.get(node.name)
             if process is None:
                 continue
-            if node.lifecycle and watch.state(node.name) != "active" and (words := refusal(process)):
-                raise SleightError(f"{node.name} refused to start: {words}")
+            if node.lifecycle and watch.state(node.name) != "active":
+                self._processes.check_refusal(node.name)
             if not node.vital and not process.alive:
                 self.lost[node.name] = process.last_words(1) or f"status {process.popen.returncode}"
                 self._processes.end(node.name)
-        try:
-            self._processes.check()
-        except DeadNodeError:
-            # A node that refuses at its very start has ended as well.
-            for node in self._nodes:
-                process = self._processes.running.get(node.name)
-                if process is not None and process.popen.poll() == 2 and (words := refusal(process)):
-                    raise SleightError(f"{node.name} refused to start: {words}") from None
-            raise
+        self._processes.check()
 
     def rows(self, watch: GraphWatch) -> list[tuple[str, str, str]]:
         """Name, state and own words of every node."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -15,24 +14,11 @@ from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import ListParameters
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 
-from sleight_ros.processes import Process
-
 #: How often each node is asked for its state, s.
 ASK_PERIOD = 0.5
 #: A request that fell into the gap of discovery is given up after this time, s.
 ASK_AGAIN = 2.0
 SPIN_PAUSE = 0.01
-#: How a node says in its log that it does not start: as a line of rclpy's log, or before there is a node.
-REFUSAL = re.compile(r"(?:^|\]: )refused: (.*)$", re.MULTILINE)
-
-
-def refusal(process: Process) -> str:
-    """Why a node refused its parameters, from its log; "" when it did not."""
-    try:
-        found = REFUSAL.findall(process.log.read_text(errors="replace"))
-    except OSError:
-        return ""
-    return found[-1].strip() if found else ""
 
 
 class GraphWatch:

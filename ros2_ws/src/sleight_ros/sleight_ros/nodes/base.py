@@ -31,6 +31,7 @@ from rclpy.signals import SignalHandlerOptions
 from sleight_core.environment import refuse_mixed_ros
 from sleight_core.errors import SleightError
 
+from sleight_ros.refusal import tell_refusal
 from sleight_ros.timing import request_realtime
 
 #: Newest sample only, lost ones are not repeated: for states, where the next one is better than a late one.
@@ -186,7 +187,7 @@ class SleightNode(LifecycleNode):
             self._refuse(f"{type(error).__name__}: {error}")
             self.get_logger().debug(traceback.format_exc())
         else:
-            self.refusal = ""
+            self._take_back()
             return super().on_configure(state)
         self._destroy_owned()
         return TransitionCallbackReturn.FAILURE
@@ -198,6 +199,7 @@ class SleightNode(LifecycleNode):
         except SleightError as error:
             self._refuse(str(error))
             return TransitionCallbackReturn.FAILURE
+        self._take_back()
         self.active = True
         # What exists now stays: the collector need not walk it again in the middle of a control period.
         gc.collect()
@@ -249,7 +251,12 @@ class SleightNode(LifecycleNode):
     def _refuse(self, message: str) -> None:
         self.refusal = message
         self.get_logger().error(f"refused: {message}")
+        tell_refusal(message)
         self._publish_diagnostics()
+
+    def _take_back(self) -> None:
+        self.refusal = ""
+        tell_refusal("")
 
     def _destroy_owned(self) -> None:
         while self._owned:
@@ -357,6 +364,7 @@ def run(factory: Callable[[], SleightNode], arguments: list[str] | None = None) 
         refuse_mixed_ros()
     except SleightError as error:
         print(error, file=sys.stderr)
+        tell_refusal(str(error))
         return 2
     try:
         rclpy.init(args=arguments, signal_handler_options=SignalHandlerOptions.NO)
@@ -370,6 +378,7 @@ def run(factory: Callable[[], SleightNode], arguments: list[str] | None = None) 
         RCLError,
     ) as error:
         print(f"refused: {' '.join(str(error).split())}", file=sys.stderr)
+        tell_refusal(str(error))
         return 2
     priority = node.value("realtime_priority")
     if priority and not request_realtime(priority):
