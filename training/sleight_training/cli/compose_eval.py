@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sleight_core.errors import SleightError
 
-from sleight_training.cli.compose_residual import fingers
+from sleight_training.cli.compose_residual import MASK_HELP, fingers
 from sleight_training.cores import use_cores
 
 
@@ -24,7 +24,7 @@ def evaluate(
             help="ours, ours-zs, frozen, decomposed, residual-learning, mask-only, or an ablation; may be repeated."
         ),
     ] = None,
-    mask: Annotated[str, typer.Option(help="Preserved fingers that were selected, such as th,rf,lf.")] = "",
+    mask: Annotated[str, typer.Option(help=MASK_HELP)] = "",
     stabiliser: Annotated[Path | None, typer.Option(help="Run or file of 'sleight compose residual first'.")] = None,
     residual: Annotated[
         list[Path] | None,
@@ -57,7 +57,7 @@ def evaluate(
         first,
         second,
         method or ["ours-zs"],
-        mask=fingers(mask) or None,
+        mask=fingers(mask, first, second) or None,
         stabiliser=stabiliser,
         residuals=residual or [],
         skill=skill,
