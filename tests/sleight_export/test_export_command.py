@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 
 pytest.importorskip("torch", reason="the training extra is not installed")
@@ -12,6 +13,12 @@ from sleight_core.bundle import load_bundle
 from sleight_core.errors import SleightError
 from sleight_export.cli import app
 from sleight_export.composed_runs import read_pairs
+from sleight_sim.tasks.compose.make import make_compose_task
+from sleight_training.compose.diffusion.skill import DiffusionSkill
+from sleight_training.compose.horizon import RecedingHorizon
+from sleight_training.compose.residual.bundled import read_bundled_pair
+from sleight_training.compose.residual.config import CompositionConfig
+from sleight_training.compose.residual.policy import ResidualPolicy
 from typer.testing import CliRunner
 
 from .composed_parts import GRASP, HAND, KEPT, PUSH, residual_file, skill_folder
@@ -83,3 +90,24 @@ def test_a_run_needs_no_name_of_the_command(tmp_path):
     assert listed.exit_code == 0 and "compose" in listed.output and "run" in listed.output
     twice = call("compose", "--skill", tmp_path / "none", "--out", tmp_path / "x")
     assert isinstance(twice.exception, SleightError) and "no such skill" in str(twice.exception)
+
+
+def test_a_bundle_is_played_as_what_it_was_made_of(runs, tmp_path):
+    skills = ("--skill", runs / "ball", "--skill", runs / "button")
+    done = call("compose", *skills, "--pair", runs / "pair", "--stabiliser", runs / "hold", "--out", tmp_path / "b")
+    assert done.exit_code == 0, done.output
+    pair = read_bundled_pair(tmp_path / "b", *PAIR)
+    assert pair.mask == KEPT and pair.config == CompositionConfig()
+    rng = np.random.default_rng(0)
+    for played, name in ((pair.stabiliser, "hold"), (pair.residual, "pair")):
+        policy = ResidualPolicy.load(runs / name)
+        seen = rng.normal(size=(5, sum(policy.spec.terms.values())))
+        assert played is not None and played.spec.tasks == policy.spec.tasks
+        assert played(seen) == pytest.approx(policy(seen), abs=1e-5)
+    task = make_compose_task("PushButton", 2, num_threads=1)
+    skill, trained = pair.skill.make(task, 3), DiffusionSkill.load(runs / "button", seed=3)
+    assert (skill.task, skill.term_names, skill.execute) == (trained.task, trained.term_names, trained.execute)
+    history = np.repeat(RecedingHorizon(skill, 2).observation(task.reset())[:, None], 2, axis=1)
+    assert skill.plan(history, np.arange(2)) == pytest.approx(trained.plan(history, np.arange(2)), abs=1e-5)
+    with pytest.raises(SleightError, match=r"no pair PickCan \+ PushButton: .*it has GraspBall \+ PushButton"):
+        read_bundled_pair(tmp_path / "b", "PickCan", "PushButton")

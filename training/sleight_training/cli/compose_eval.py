@@ -33,6 +33,10 @@ def evaluate(
     skill: Annotated[
         str, typer.Option(help="The second skill: scripted, or a run of 'sleight train skill'.")
     ] = "scripted",
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="A bundle of 'sleight export compose': second skill, mask and residuals are its own."),
+    ] = None,
     held: Annotated[
         Path | None, typer.Option(help="File of 'sleight compose held collect' (default: runs/held/TASK.npz).")
     ] = None,
@@ -51,7 +55,12 @@ def evaluate(
     use_cores()
     from sleight_training.compose.residual.evaluate import evaluate_methods
     from sleight_training.compose.residual.pair import default_held
+    from sleight_training.compose.skills import SCRIPTED
 
+    if bundle is not None and (mask or stabiliser or residual or skill != SCRIPTED):
+        raise SleightError(
+            "--bundle brings skill, mask and residuals", remedy="leave --skill, --mask, --stabiliser and --residual out"
+        )
     console = Console(stderr=True)
     rows = evaluate_methods(
         first,
@@ -65,6 +74,7 @@ def evaluate(
         seeds=range(first_seed, first_seed + seeds),
         rollouts=rollouts,
         alone=alone,
+        bundle=bundle,
         notice=lambda text: console.print(text, highlight=False),
     )
     Console().print(_table(f"{first} + {second}", rows))

@@ -90,6 +90,8 @@ def test_the_commands_of_a_pair() -> None:
     assert "--residual {out}/runs/pair_PickCan_OpenMicrowave_no_mask" in words(
         graph, "eval_PickCan_OpenMicrowave_no_mask"
     )
+    bundle = words(graph, "eval_PickCan_OpenMicrowave_ours")
+    assert "--bundle {out}/bundles/PickCan_OpenMicrowave" in bundle and "--skill" not in bundle
     assert "--selector heuristic" in words(graph, "mask_PickCan_OpenMicrowave_heuristic")
     assert words(graph, "export").count("--pair") == 16 and words(graph, "export").count("--skill") == 8
     assert "--stabiliser {out}/runs/hold_GraspBall" in words(graph, "export_GraspBall_OpenDoor")

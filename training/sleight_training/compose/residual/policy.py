@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -48,6 +48,19 @@ class ResidualSpec(BaseModel):
     columns: tuple[int, ...]
     bounds: tuple[float, ...]
     hidden: tuple[int, ...]
+
+
+class Residual(Protocol):
+    """A trained residual, in torch or from a bundle."""
+
+    @property
+    def spec(self) -> ResidualSpec:
+        """What it is."""
+        ...
+
+    def __call__(self, joined: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Outputs before squashing (B, 28) for inputs (B, n) (see `ResidualFeatures.join`)."""
+        ...
 
 
 class ResidualPolicy:

@@ -17,7 +17,7 @@ _ABOUT = (
     "A rollout succeeds when the first skill's object is held at every step and the second skill's interaction is "
     "done. Rates are means over all rollouts with the Wilson 95 % interval; '±' is the standard deviation over seeds. "
     "The paper's tasks are in Isaac Lab with demonstrations by people; ours are in MuJoCo with scripted ones, sizes "
-    "and thresholds of our own. Judged are the trained policies; their exported bundles are compared with them to 1e-5."
+    "and thresholds of our own. DexCompose is judged by its exported bundles, the others by the trained policies."
 )
 
 

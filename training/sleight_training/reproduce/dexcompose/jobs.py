@@ -56,8 +56,8 @@ def dexcompose_graph(preset: Preset, kept: Path | None = None) -> JobGraph:
     """
     jobs = [*_skills(preset), *_attribution(preset), *(_stabiliser(preset, first) for first in preset.firsts)]
     for pair in preset.pairs:
-        jobs += [_plain(preset, pair), _second(preset, pair, Method.OURS), _judged(preset, pair, Method.OURS)]
-        jobs.append(_bundle(f"export_{pair_name(pair)}", (pair,)))
+        jobs += [_plain(preset, pair), _second(preset, pair, Method.OURS)]
+        jobs += [_bundle(f"export_{pair_name(pair)}", (pair,)), _judged(preset, pair, Method.OURS)]
     for pair in preset.studied:
         for method in STUDIED:
             jobs += [_second(preset, pair, method), _judged(preset, pair, method)]
@@ -239,12 +239,17 @@ def _second(preset: Preset, pair: Pair, method: str) -> Job:
 
 
 def _judged(preset: Preset, pair: Pair, method: str) -> Job:
-    """Composite success of a method with a second residual of its own."""
+    """Composite success of a method with a second residual of its own; the method itself by its exported bundle."""
+    about = f"{pair[0]} + {pair[1]}, {_title(method)}"
+    if method == Method.OURS:
+        held, bundle = f"held/{pair[0]}.npz", f"bundles/{pair_name(pair)}"
+        words = ("--method", Method.OURS.value, "--held", f"{OUT}/{held}", "--bundle", f"{OUT}/{bundle}")
+        needs = (f"held_{pair[0]}", f"export_{pair_name(pair)}")
+        return _evaluation(preset, pair, method, f"{about}, the bundle", words, needs, (held, bundle))
     run = f"pair_{pair_name(pair)}_{_word(method)}"
     args, needs, inputs = _composition(pair, method)
     which = Method.OURS.value if method == HEURISTIC else Method(method).value
     words = ("--method", which, *args, "--residual", f"{OUT}/runs/{run}")
-    about = f"{pair[0]} + {pair[1]}, {_title(method)}"
     return _evaluation(preset, pair, method, about, words, (*needs, run), (*inputs, f"runs/{run}"))
 
 
@@ -290,7 +295,7 @@ def _bundle(name: str, pairs: tuple[Pair, ...]) -> Job:
     runs = tuple(f"runs/{run}" for run in (*residuals, *(f"hold_{first}" for first in firsts)))
     return Job(
         name=name,
-        about="bundle of " + (", ".join(" + ".join(pair) for pair in pairs) if len(pairs) == 1 else "all pairs"),
+        about="bundle of " + (" + ".join(pairs[0]) if len(pairs) == 1 else "all pairs"),
         commands=(Command(args=("export", "compose", *args, "--force", "--out", f"{OUT}/{bundle}")),),
         needs=(
             *(f"eval_skill_{task}" for task in tasks),
