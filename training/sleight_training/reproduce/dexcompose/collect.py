@@ -10,8 +10,15 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from sleight_core.statistics import wilson_interval
 
-from sleight_training.compose.residual.methods import METHODS, Method
-from sleight_training.reproduce.dexcompose.jobs import HEURISTIC, evaluation_file, evaluation_job, mask_file, pair_name
+from sleight_training.compose.residual.methods import METHODS
+from sleight_training.reproduce.dexcompose.jobs import (
+    HEURISTIC,
+    evaluation_file,
+    evaluation_job,
+    harness_method,
+    mask_file,
+    pair_name,
+)
 from sleight_training.reproduce.dexcompose.preset import Pair
 from sleight_training.reproduce.table import percent
 
@@ -261,7 +268,7 @@ class Results:
         if evaluation_job(pair, method) not in self._done:
             return None
         rows = _read(_ROWS, self.out / evaluation_file(pair, method)) or ()
-        title = METHODS[Method.OURS if method == HEURISTIC else Method(method)].title
+        title = METHODS[harness_method(method)].title
         return next((row for row in rows if row.method == title), None)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sleight_training.reproduce.dexcompose.collect import Results
 from sleight_training.reproduce.dexcompose.figures import paper_figures
-from sleight_training.reproduce.dexcompose.jobs import HEURISTIC, pair_name
+from sleight_training.reproduce.dexcompose.jobs import HEURISTIC, method_name, pair_name
 from sleight_training.reproduce.dexcompose.preset import Preset
 from sleight_training.reproduce.dexcompose.tables import ALL, paper_tables
 from sleight_training.reproduce.page import Content
@@ -32,7 +32,7 @@ def dexcompose_content(preset: Preset, out: Path, statuses: Mapping[str, Status]
     results = Results(out, [name for name, status in statuses.items() if status == "done"])
     pairs = {
         pair_name(pair): {
-            str(getattr(method, "value", method)): row.model_dump(mode="json")
+            method_name(method): row.model_dump(mode="json")
             for method in (*ALL, HEURISTIC)
             if (row := results.pair(pair, method))
         }

@@ -30,6 +30,16 @@ def pair_name(pair: Pair) -> str:
     return "_".join(pair)
 
 
+def method_name(method: str) -> str:
+    """A method on the command line, or `HEURISTIC`."""
+    return method.value if isinstance(method, Method) else method
+
+
+def harness_method(method: str) -> Method:
+    """What is played for a method: with the heuristic mask it is the method itself."""
+    return Method.OURS if method == HEURISTIC else Method(method)
+
+
 def evaluation_job(pair: Pair, method: str) -> str:
     """The job that judges a pair under a method, or with the heuristic mask."""
     name = f"eval_{pair_name(pair)}"
@@ -107,7 +117,6 @@ def _skills(preset: Preset) -> Iterator[Job]:
             needs=(f"skill_{task}",),
             inputs=(run,),
             outputs=(f"skills/{task}",),
-            requires=("compose", "skill"),
         )
 
 
@@ -204,7 +213,7 @@ def _stabiliser(preset: Preset, first: str) -> Job:
 def _composition(pair: Pair, method: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """What a method is composed of besides its second residual: arguments, needs and inputs."""
     first, second = pair
-    chosen = METHODS[Method.OURS if method == HEURISTIC else Method(method)]
+    chosen = METHODS[harness_method(method)]
     args = ("--held", f"{OUT}/held/{first}.npz", "--skill", f"{OUT}/skills/{second}")
     needs = (f"held_{first}", f"eval_skill_{second}")
     inputs = (f"held/{first}.npz", f"skills/{second}")
@@ -225,8 +234,7 @@ def _second(preset: Preset, pair: Pair, method: str) -> Job:
     first, second = pair
     name = f"pair_{pair_name(pair)}_{_word(method)}"
     args, needs, inputs = _composition(pair, method)
-    which = Method.OURS.value if method == HEURISTIC else Method(method).value
-    begins = ("compose", "residual", "second", first, second, "--method", which)
+    begins = ("compose", "residual", "second", first, second, "--method", harness_method(method).value)
     ends = ("--preset", preset.training, "--seed", "0", "--out", f"{OUT}/runs/{name}")
     return Job(
         name=name,
@@ -248,8 +256,7 @@ def _judged(preset: Preset, pair: Pair, method: str) -> Job:
         return _evaluation(preset, pair, method, f"{about}, the bundle", words, needs, (held, bundle))
     run = f"pair_{pair_name(pair)}_{_word(method)}"
     args, needs, inputs = _composition(pair, method)
-    which = Method.OURS.value if method == HEURISTIC else Method(method).value
-    words = ("--method", which, *args, "--residual", f"{OUT}/runs/{run}")
+    words = ("--method", harness_method(method).value, *args, "--residual", f"{OUT}/runs/{run}")
     return _evaluation(preset, pair, method, about, words, (*needs, run), (*inputs, f"runs/{run}"))
 
 
@@ -310,7 +317,7 @@ def _bundle(name: str, pairs: tuple[Pair, ...]) -> Job:
 
 def _word(method: str) -> str:
     """A method in the name of a job."""
-    return (method.value if isinstance(method, Method) else method).replace("-", "_")
+    return method_name(method).replace("-", "_")
 
 
 def _title(method: str) -> str:
