@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from sleight_core.errors import SleightError
+from typer.core import TyperGroup
 
-app = typer.Typer(help=__doc__, add_completion=False)
+
+class _RunByDefault(TyperGroup):
+    """Takes `sleight export RUN` for `sleight export run RUN`; a folder called "run" or "compose" is ./run here."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in (*self.commands, "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
 
 
-@app.command()
+app = typer.Typer(help=__doc__, cls=_RunByDefault, no_args_is_help=True, add_completion=False)
+
+_Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder of the bundle, such as policies/NAME.", show_default=False)
+]
+_Name = Annotated[str, typer.Option(help="Name of the bundle; default: the name of its folder.")]
+_Force = Annotated[bool, typer.Option("--force", help="Replace an existing bundle, with all that lies in it.")]
+
+
+@app.command("run")
 def export(
     run: Annotated[
         Path, typer.Argument(help="Folder of the training run, or its weights (.safetensors).", show_default=False)
     ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder of the bundle, such as policies/NAME.", show_default=False)
-    ],
-    name: Annotated[str, typer.Option(help="Name of the bundle; default: the name of its folder.")] = "",
+    out: _Out,
+    name: _Name = "",
     checkpoint: Annotated[str, typer.Option(help="File of the run to export.")] = "checkpoint.pt",
-    force: Annotated[
-        bool, typer.Option("--force", help="Replace an existing bundle, with all that lies in it.")
-    ] = False,
+    force: _Force = False,
     weights: Annotated[
         Path | None, typer.Option(help="Keep the run's networks here too, as one small .safetensors file.")
     ] = None,
@@ -59,6 +72,44 @@ def export(
     typer.echo(
         f"ok  torch: {parity.samples} random and {parity.golden} golden inputs, largest difference {parity.largest:.1e}"
     )
+    for check in bundle.checks:
+        typer.echo(f"ok  {check}")
+    typer.echo(f"{bundle.id} written to {bundle.path}")
+
+
+@app.command("compose")
+def export_compose(
+    skill: Annotated[
+        list[Path], typer.Option(help="Run or policy file of 'sleight train skill'; repeat for each skill.")
+    ],
+    out: _Out,
+    pair: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Run or file of 'sleight compose residual second', or for a pair without one its selected mask, a "
+            "file of 'sleight compose release select --json'; repeat for each pair."
+        ),
+    ] = None,
+    stabiliser: Annotated[
+        list[Path] | None,
+        typer.Option(help="Run or file of 'sleight compose residual first', for pairs that bring none."),
+    ] = None,
+    name: _Name = "",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="DDIM steps of the samplers (default: those of the skills).")
+    ] = None,
+    force: _Force = False,
+) -> None:
+    """Export skills, and pairs of them with masks and residuals, as one bundle; verify it as a simulation would."""
+    from sleight_export.composed import export_composed
+    from sleight_export.composed_runs import read_pairs, read_skills
+
+    requests = read_pairs(pair or [], stabiliser or [])
+    bundle = export_composed(out, read_skills(skill), requests, name=name, steps=steps, overwrite=force)
+    for request in requests:
+        parts = [what for what, path in (("stabiliser", request.stabiliser), ("residual", request.residual)) if path]
+        kept = " ".join(request.preserved)
+        typer.echo(f"pair  {request.first} + {request.second}: keeps {kept}; {' and '.join(parts) or 'no residuals'}")
     for check in bundle.checks:
         typer.echo(f"ok  {check}")
     typer.echo(f"{bundle.id} written to {bundle.path}")

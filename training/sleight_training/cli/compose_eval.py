@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from sleight_core.errors import SleightError
 
-from sleight_training.cli.compose_residual import fingers
+from sleight_training.cli.compose_residual import MASK_HELP, fingers
 from sleight_training.cores import use_cores
 
 
@@ -24,7 +24,7 @@ def evaluate(
             help="ours, ours-zs, frozen, decomposed, residual-learning, mask-only, or an ablation; may be repeated."
         ),
     ] = None,
-    mask: Annotated[str, typer.Option(help="Preserved fingers that were selected, such as th,rf,lf.")] = "",
+    mask: Annotated[str, typer.Option(help=MASK_HELP)] = "",
     stabiliser: Annotated[Path | None, typer.Option(help="Run or file of 'sleight compose residual first'.")] = None,
     residual: Annotated[
         list[Path] | None,
@@ -33,6 +33,10 @@ def evaluate(
     skill: Annotated[
         str, typer.Option(help="The second skill: scripted, or a run of 'sleight train skill'.")
     ] = "scripted",
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="A bundle of 'sleight export compose': second skill, mask and residuals are its own."),
+    ] = None,
     held: Annotated[
         Path | None, typer.Option(help="File of 'sleight compose held collect' (default: runs/held/TASK.npz).")
     ] = None,
@@ -51,13 +55,18 @@ def evaluate(
     use_cores()
     from sleight_training.compose.residual.evaluate import evaluate_methods
     from sleight_training.compose.residual.pair import default_held
+    from sleight_training.compose.skills import SCRIPTED
 
+    if bundle is not None and (mask or stabiliser or residual or skill != SCRIPTED):
+        raise SleightError(
+            "--bundle brings skill, mask and residuals", remedy="leave --skill, --mask, --stabiliser and --residual out"
+        )
     console = Console(stderr=True)
     rows = evaluate_methods(
         first,
         second,
         method or ["ours-zs"],
-        mask=fingers(mask) or None,
+        mask=fingers(mask, first, second) or None,
         stabiliser=stabiliser,
         residuals=residual or [],
         skill=skill,
@@ -65,6 +74,7 @@ def evaluate(
         seeds=range(first_seed, first_seed + seeds),
         rollouts=rollouts,
         alone=alone,
+        bundle=bundle,
         notice=lambda text: console.print(text, highlight=False),
     )
     Console().print(_table(f"{first} + {second}", rows))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from sleight_core.errors import SleightError
 
 from sleight_training.cli.bar import TrainingBar
 from sleight_training.cores import use_cores
@@ -23,9 +24,30 @@ _Held = Annotated[
 ]
 
 
-def fingers(text: str) -> tuple[str, ...]:
-    """Finger names of a list such as "th,rf,lf"."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
+#: How preserved fingers are given.
+MASK_HELP = "Preserved fingers, such as th,rf,lf, or a file of 'release select --json'."
+
+
+def fingers(text: str, *tasks: str) -> tuple[str, ...]:
+    """Read preserved fingers.
+
+    Args:
+        text: Finger names, such as "th,rf,lf", or a file of 'sleight compose release select --json'.
+        tasks: What such a file must be for: the first task, or the first and the second.
+
+    Raises:
+        SleightError: The file is none, or of other tasks.
+    """
+    if not text.endswith(".json"):
+        return tuple(name.strip() for name in text.split(",") if name.strip())
+    from sleight_training.compose.masks.selection import read_choice
+
+    choice = read_choice(Path(text))
+    found = (choice.first, choice.second)
+    if found[: len(tasks)] != tasks:
+        remedy = f"select one for {' + '.join(tasks)}"
+        raise SleightError("this mask is of other tasks", value=f"{text}: {' + '.join(found)}", remedy=remedy)
+    return choice.preserved
 
 
 @app.command("first")
@@ -33,7 +55,7 @@ def first_residual(
     task: Annotated[str, typer.Argument(help="The task whose outcome is kept, such as GraspBall.")],
     mask: Annotated[
         list[str] | None,
-        typer.Option(help="Preserved fingers, such as th,rf,lf; several times for several masks (default: 14 masks)."),
+        typer.Option(help=f"{MASK_HELP} Several times for several masks (default: 14 masks)."),
     ] = None,
     preset: _Preset = "cpu",
     held: _Held = None,
@@ -53,7 +75,7 @@ def first_residual(
         folder,
         task,
         preset=preset,
-        masks=[fingers(text) for text in mask or []],
+        masks=[fingers(text, task) for text in mask or []],
         seed=seed,
         iterations=iterations,
         num_envs=envs,
@@ -68,7 +90,7 @@ def second_residual(
     first: Annotated[str, typer.Argument(help="The task whose outcome is kept, such as GraspBall.")],
     second: Annotated[str, typer.Argument(help="The task that is done meanwhile, such as PushButton.")],
     stabiliser: Annotated[Path | None, typer.Option(help="Run or file of 'sleight compose residual first'.")] = None,
-    mask: Annotated[str, typer.Option(help="Preserved fingers that were selected, such as th,rf,lf.")] = "",
+    mask: Annotated[str, typer.Option(help=MASK_HELP)] = "",
     method: Annotated[str, typer.Option(help="Which method or ablation it is for.")] = "ours",
     skill: Annotated[
         str, typer.Option(help="The second skill: scripted, or a run of 'sleight train skill'.")
@@ -96,7 +118,7 @@ def second_residual(
         first,
         second,
         stabiliser=stabiliser,
-        mask=fingers(mask) or None,
+        mask=fingers(mask, first, second) or None,
         method=read_method(method),
         preset=preset,
         seed=seed,

@@ -32,12 +32,26 @@ def restore(
     """Make a run's folder of such a file."""
     from sleight_training.weights import restore_run
 
-    if sha256:
-        try:
-            found = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise SleightError("no such weights", value=file) from error
-        if found != sha256:
-            raise SleightError("these are other weights", value=f"{file}: {found}", remedy=f"wanted {sha256}")
+    refuse_other(file, sha256)
     run = restore_run(file, out)
     typer.echo(f"{out}: a run of kind '{run.kind}' on {run.objects}")
+
+
+def refuse_other(file: Path, sha256: str) -> None:
+    """Refuse another file than that of a hash.
+
+    Args:
+        file: Kept weights.
+        sha256: The hash; "" accepts any.
+
+    Raises:
+        SleightError: The file is missing, or another.
+    """
+    if not sha256:
+        return
+    try:
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise SleightError("no such weights", value=file) from error
+    if found != sha256:
+        raise SleightError("these are other weights", value=f"{file}: {found}", remedy=f"wanted {sha256}")

@@ -49,7 +49,7 @@ class Job(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_]+$")
     about: str = ""
     commands: tuple[Command, ...] = Field(min_length=1)
     needs: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ from sleight_training.reproduce.job import OUT, Command, Job
 
 
 def take_kept(job: Job, file: Path, run: str) -> Job:
-    """Return a training job that begins with what was kept of it.
+    """Return a training job that begins with what `sleight train keep` kept of it.
 
     Args:
         job: The training.
@@ -26,13 +26,41 @@ def take_kept(job: Job, file: Path, run: str) -> Job:
     Raises:
         SleightError: The file cannot be read.
     """
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    restore = ("train", "restore", str(file.resolve()), "--sha256", digest, "--out", f"{OUT}/{run}")
-    commands = [Command(args=restore)]
+    commands = [_restore("train", file, run)]
     finished, kind = _standing(file)
     if not finished:
         commands.append(Command(args=("train", kind, "--out", f"{OUT}/{run}", "--resume")))
-    update = {"commands": tuple(commands), "needs": (), "inputs": (), "about": f"{job.about} (from kept weights)"}
+    return _instead(job, *commands)
+
+
+def take_policy(job: Job, file: Path, run: str) -> Job:
+    """Return a training job of DexCompose that takes a kept policy instead: the `policy.safetensors` of a run.
+
+    Args:
+        job: The training.
+        file: The policy.
+        run: Its run's folder in the results folder.
+
+    Returns:
+        The same job, without needs.
+
+    Raises:
+        SleightError: The file cannot be read.
+    """
+    return _instead(job, _restore("compose", file, run))
+
+
+def _restore(group: str, file: Path, run: str) -> Command:
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise _unreadable(file) from error
+    # The hash is among the arguments, so it is part of the job's digest.
+    return Command(args=(group, "restore", str(file.resolve()), "--sha256", digest, "--out", f"{OUT}/{run}"))
+
+
+def _instead(job: Job, *commands: Command) -> Job:
+    update = {"commands": commands, "needs": (), "inputs": (), "about": f"{job.about} (from kept weights)"}
     return job.model_copy(update=update)
 
 
@@ -44,6 +72,8 @@ def _standing(file: Path) -> tuple[bool, str]:
         run, progress = json.loads(metadata["run"]), json.loads(metadata["progress"])
         return progress["iteration"] >= run["ppo"]["iterations"], run["kind"]
     except (SafetensorError, KeyError, ValueError, OSError, TypeError) as error:
-        raise SleightError(
-            "kept weights cannot be read", value=file, remedy="write them again, or remove it"
-        ) from error
+        raise _unreadable(file) from error
+
+
+def _unreadable(file: Path) -> SleightError:
+    return SleightError("kept weights cannot be read", value=file, remedy="write them again, or remove it")

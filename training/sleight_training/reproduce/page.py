@@ -5,65 +5,82 @@ from __future__ import annotations
 import html
 import json
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from sleight_training.report import page
-from sleight_training.reproduce.collect import Results
-from sleight_training.reproduce.figures import paper_figures
 from sleight_training.reproduce.job import JobGraph
-from sleight_training.reproduce.resdex import SETS, Preset, policies
 from sleight_training.reproduce.runner import last_line
-from sleight_training.reproduce.store import JobStore, write_text
-from sleight_training.reproduce.tables import Table, paper_tables
+from sleight_training.reproduce.store import JobStore, Status, write_text
+from sleight_training.reproduce.table import Table
 
 INDEX, DATA, TABLES = "index.html", "results.json", "tables.md"
 _STYLE = "<style>.missing{color:#8b949e}table{font-size:13px}td{vertical-align:top}</style>"
-_ABOUT = (
-    "Success is the paper's (the object is ever within 5 cm of the goal), as the mean over seeds with the Wilson 95 % "
-    "interval over all episodes and the range over seeds; 'held' is ours: it is still there at the end. The paper's "
-    "objects are DexGraspNet's, in Isaac Gym; ours are in MuJoCo, from the sets named below."
-)
+_TEST = "This preset only tests the machinery: its policies know nothing."
 
 
-def write_pages(preset: Preset, graph: JobGraph, store: JobStore) -> Path:
-    """Write all pages; returns the path of the HTML page, which needs nothing beside it.
+@dataclass(frozen=True)
+class Content:
+    """What the pages of one paper say, besides where the jobs stand.
 
-    Only evaluations count whose job is done with the present settings.
+    Attributes:
+        paper: Its short name, such as "ResDex".
+        preset: What is reproduced; it has a `name`.
+        about: How to read the figures.
+        settings: What was run, in a line.
+        tables: Its tables.
+        figures: Heading and HTML of each of its figures.
+        test: The preset only tests the machinery.
+        more: Further entries of `results.json`.
     """
-    statuses = {name: store.status(graph, name) for name in graph.order}
-    done = [policy.name for policy in policies(preset) if statuses[f"eval_{policy.name}"] == "done"]
-    results = Results(store.out, done)
-    tables = paper_tables(preset, results)
-    write_text(store.out / DATA, json.dumps(_data(preset, graph, store, statuses, tables), indent=1) + "\n")
-    head = f"# ResDex, preset {preset.name}\n\n{_ABOUT}\n\n"
-    write_text(store.out / TABLES, head + "\n".join(table.markdown() for table in tables))
-    body = _STYLE + f"<p>{html.escape(_ABOUT)}</p>" + _summary(preset, statuses)
-    body += "".join(table.page() for table in tables)
-    body += "".join(
-        f"<h2>{html.escape(title)}</h2>{shown}" for title, shown in paper_figures(preset, results, store.out)
-    )
+
+    paper: str
+    preset: BaseModel
+    about: str
+    settings: str
+    tables: list[Table]
+    figures: list[tuple[str, str]]
+    test: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """What the pages are headed with."""
+        return f"{self.paper} reproduced: preset {getattr(self.preset, 'name', '')}"
+
+
+#: Gathers a paper's content from where its jobs stand: only what is done with the present settings counts.
+Gather = Callable[[Mapping[str, Status]], Content]
+
+
+def write_pages(gather: Gather, graph: JobGraph, store: JobStore) -> Path:
+    """Write all pages; returns the path of the HTML page, which needs nothing beside it."""
+    statuses: dict[str, Status] = {name: store.status(graph, name) for name in graph.order}
+    content = gather(statuses)
+    write_text(store.out / DATA, json.dumps(_data(content, graph, store, statuses), indent=1) + "\n")
+    head = f"# {content.title}\n\n{content.about}\n\n"
+    write_text(store.out / TABLES, head + "\n".join(table.markdown() for table in content.tables))
+    body = _STYLE + f"<p>{html.escape(content.about)}</p>" + _summary(content, statuses)
+    body += "".join(table.page() for table in content.tables)
+    body += "".join(f"<h2>{html.escape(title)}</h2>{shown}" for title, shown in content.figures)
     body += _jobs(graph, store, statuses)
     index = store.out / INDEX
-    write_text(index, page(f"ResDex reproduced: preset {preset.name}", body))
+    write_text(index, page(content.title, body))
     return index
 
 
-def _summary(preset: Preset, statuses: dict[str, Any]) -> str:
+def _summary(content: Content, statuses: Mapping[str, Status]) -> str:
     done = sum(status == "done" for status in statuses.values())
-    numbers = f"k {', '.join(map(str, preset.ks))}; seeds {', '.join(map(str, preset.seeds))}"
     stamp = time.strftime("%Y-%m-%d %H:%M:%S")
-    sets = ", ".join(f"{preset.objects[column]} ({preset.episodes[column]} episodes)" for column in SETS)
-    test = (
-        " <b>This preset only tests the machinery: its policies know nothing.</b>" if preset.training == "smoke" else ""
-    )
-    return (
-        f"<p>{done} of {len(statuses)} jobs are done; {numbers}; training preset {preset.training}; judged on "
-        f"{html.escape(sets)}; written {stamp}.{test}</p>"
-    )
+    test = f" <b>{_TEST}</b>" if content.test else ""
+    return f"<p>{done} of {len(statuses)} jobs are done; {html.escape(content.settings)}; written {stamp}.{test}</p>"
 
 
-def _jobs(graph: JobGraph, store: JobStore, statuses: dict[str, Any]) -> str:
+def _jobs(graph: JobGraph, store: JobStore, statuses: Mapping[str, Status]) -> str:
     rows = ""
     for name in graph.order:
         record = store.record(name)
@@ -76,9 +93,7 @@ def _jobs(graph: JobGraph, store: JobStore, statuses: dict[str, Any]) -> str:
     return f"<h2>Jobs</h2><table>{rows}</table>"
 
 
-def _data(
-    preset: Preset, graph: JobGraph, store: JobStore, statuses: dict[str, Any], tables: list[Table]
-) -> dict[str, Any]:
+def _data(content: Content, graph: JobGraph, store: JobStore, statuses: Mapping[str, Status]) -> dict[str, Any]:
     jobs = {}
     for name in graph.order:
         record = store.record(name)
@@ -90,8 +105,9 @@ def _data(
             "message": (record.message or last_line(store.log(name))) if record and record.status == "failed" else "",
         }
     return {
-        "paper": "ResDex",
-        "preset": preset.model_dump(),
+        "paper": content.paper,
+        "preset": content.preset.model_dump(),
         "jobs": jobs,
-        "tables": {table.name: table.data() for table in tables},
+        "tables": {table.name: table.data() for table in content.tables},
+        **content.more,
     }

@@ -6,12 +6,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sleight_core.errors import SleightError
+from sleight_training.cli.compose_residual import fingers
 from sleight_training.compose.masks.diagnostics import ReleaseReport, UseReport
 from sleight_training.compose.masks.selection import (
+    ChosenMask,
     HeuristicSelector,
     SelectionRequest,
     TaskAwareSelector,
     choice_json,
+    read_choice,
 )
 
 from .reports import FINGERS, release_report, use_report
@@ -116,3 +119,21 @@ def test_where_nothing_holds_nothing_is_chosen():
     for selector in (HeuristicSelector(), TaskAwareSelector()):
         with pytest.raises(SleightError, match="no mask"):
             selector.select(request)
+
+
+def test_a_choice_is_read_back_and_others_are_refused(tmp_path):
+    report = release_report({"rf+lf+th": (90, 100)})
+    request = SelectionRequest(report, "OpenDoor", use_report((1, 0, 0, 0, 0), "OpenDoor"))
+    path = tmp_path / "mask.json"
+    path.write_text(choice_json(request, TaskAwareSelector().select(request)))
+    assert read_choice(path) == ChosenMask("GraspBall", "OpenDoor", ("rf", "lf", "th"))
+    assert fingers(str(path), "GraspBall") == fingers(str(path), "GraspBall", "OpenDoor") == ("rf", "lf", "th")
+    assert fingers(" th, rf") == ("th", "rf") and fingers("") == ()
+    with pytest.raises(SleightError, match=r"of other tasks: .*GraspBall \+ OpenDoor"):
+        fingers(str(path), "GraspBall", "PushButton")
+    for text in ("{", "[]", '{"first": "GraspBall", "second": "OpenDoor", "preserved": 3}', "{}"):
+        path.write_text(text)
+        with pytest.raises(SleightError, match="no selected mask"):
+            read_choice(path)
+    with pytest.raises(SleightError, match="no selected mask"):
+        fingers(str(tmp_path / "absent.json"))

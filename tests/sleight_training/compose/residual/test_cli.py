@@ -44,3 +44,10 @@ def test_wrong_use_is_refused_in_a_line(tmp_path, pretended_file, words, message
     assert isinstance(result.exception, SleightError)
     assert message in str(result.exception)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_bundle_brings_its_own_parts(tmp_path, pretended_file):
+    words = ("eval", "GraspBall", "PushButton", "--held", pretended_file, "--bundle", tmp_path)
+    result = call(*words, "--mask", "th")
+    assert isinstance(result.exception, SleightError) and "brings skill, mask and residuals" in str(result.exception)
+    assert isinstance(call(*words).exception, SleightError), "there is no bundle"

@@ -49,6 +49,12 @@ def test_the_second_residual_trains_and_resumes(tmp_path, stabiliser, pretended_
     assert (tmp_path / training.TUNED_FILE).exists() == joint
 
 
+def test_a_mask_that_is_chosen_twice_is_trained_once(tmp_path, pretended_file):
+    masks = [MASK, ("th", "lf", "rf"), ("ff", "th")]
+    run = training.prepare_stabiliser(tmp_path, "GraspBall", held=pretended_file, masks=masks, preset="smoke")
+    assert run.masks == (MASK, ("ff", "th"))
+
+
 def test_what_does_not_fit_is_refused_before_anything_is_written(tmp_path, stabiliser, pretended_file):
     folder, held = tmp_path / "run", {"held": pretended_file}
     with pytest.raises(SleightError, match="has no second residual"):

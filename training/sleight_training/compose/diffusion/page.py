@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sleight_training.compose.diffusion.config import read_skill
+from sleight_training.compose.horizon import SkillResult
 from sleight_training.report import learning_figure, made_facts, minutes, write_index
 from sleight_training.run import read_metrics
 
@@ -14,15 +16,19 @@ from sleight_training.run import read_metrics
 RESULTS = "results.json"
 
 
-def write_results(folder: Path, results: dict[int, Any]) -> Path:
+def result_rows(results: Mapping[int, SkillResult]) -> list[dict[str, Any]]:
+    """Success by DDIM steps, a row each, as JSON takes it."""
+    return [{"steps": steps, "success": result.rate, **vars(result)} for steps, result in results.items()]
+
+
+def write_results(folder: Path, results: Mapping[int, SkillResult]) -> Path:
     """Write success by DDIM steps, then the page.
 
     Args:
         folder: The run's folder.
-        results: A `SkillResult` by number of steps.
+        results: By number of steps.
     """
-    rows = [{"steps": steps, "success": result.rate, **vars(result)} for steps, result in results.items()]
-    (folder / RESULTS).write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+    (folder / RESULTS).write_text(json.dumps(result_rows(results), indent=2) + "\n", encoding="utf-8")
     return write_skill_page(folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from sleight_core.errors import SleightError
@@ -63,6 +64,35 @@ def choice_json(request: SelectionRequest, choice: MaskChoice) -> str:
         "selector": choice.selector, "reason": choice.reason, "fallback": choice.fallback,
     }  # fmt: skip
     return json.dumps(data, indent=1) + "\n"
+
+
+@dataclass(frozen=True)
+class ChosenMask:
+    """A choice as its file has it.
+
+    Attributes:
+        first, second: The tasks.
+        preserved: Fingers of the first.
+    """
+
+    first: str
+    second: str
+    preserved: tuple[str, ...]
+
+
+def read_choice(path: Path) -> ChosenMask:
+    """Read what `choice_json` made.
+
+    Raises:
+        SleightError: It is missing, or no choice.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(name) for name in data["preserved"]]
+        return ChosenMask(str(data["first"]), str(data["second"]), tuple(names))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = "give what 'sleight compose release select --json' wrote"
+        raise SleightError("this is no selected mask", value=path, remedy=remedy) from error
 
 
 class MaskSelector(Protocol):

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sleight_training.compose.residual.composite import CompositeStep, CompositeTask
 from sleight_training.compose.residual.holding import Corrections
-from sleight_training.compose.residual.policy import ResidualPolicy
+from sleight_training.compose.residual.policy import Residual
 
 Ids = NDArray[np.int64]
 
@@ -21,7 +21,7 @@ class TransitionBank:
         rounds: How often.
     """
 
-    def __init__(self, task: CompositeTask, stabiliser: ResidualPolicy | None, rounds: int) -> None:
+    def __init__(self, task: CompositeTask, stabiliser: Residual | None, rounds: int) -> None:
         self.task = task
         self._kept: list[dict[str, NDArray]] = []
         every = np.arange(task.num_envs)
@@ -48,9 +48,7 @@ class TransitionBank:
         return ids[~some]
 
 
-def play_step(
-    task: CompositeTask, stabiliser: ResidualPolicy | None, second: ResidualPolicy | None = None
-) -> CompositeStep:
+def play_step(task: CompositeTask, stabiliser: Residual | None, second: Residual | None = None) -> CompositeStep:
     """Plan and advance one action under trained residuals; None for one that corrects nothing."""
     task.plan()
     none = np.zeros_like(task.nominal)

@@ -15,12 +15,13 @@ from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.horizon import play_episodes
 from sleight_training.compose.residual.bank import play_step
+from sleight_training.compose.residual.bundled import read_bundled_pair
 from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Tally
 from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
-from sleight_training.compose.residual.policy import ResidualPolicy
+from sleight_training.compose.residual.policy import Residual, ResidualPolicy
 from sleight_training.compose.skills import SkillSource, skill_source
 
 
@@ -72,8 +73,8 @@ def evaluate_pair(
     held: HeldLibrary,
     skill: SkillSource,
     mask: tuple[str, ...] | None = None,
-    stabiliser: ResidualPolicy | None = None,
-    residual: ResidualPolicy | None = None,
+    stabiliser: Residual | None = None,
+    residual: Residual | None = None,
     seeds: Sequence[int] = tuple(range(8)),
     rollouts: int = 32,
     config: CompositionConfig | None = None,
@@ -143,6 +144,7 @@ def evaluate_methods(
     seeds: Sequence[int],
     rollouts: int,
     alone: int,
+    bundle: Path | None = None,
     notice: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     """Measure a pair under several methods, from the same held states; a row (see `PairScore.row`) each.
@@ -159,6 +161,7 @@ def evaluate_methods(
         seeds: Of worlds, held states and starts.
         rollouts: A seed.
         alone: Episodes of the second skill alone; 0 leaves its preservation ratio out.
+        bundle: An exported bundle; then second skill, mask and residuals are its own.
         notice: Told how it goes.
 
     Raises:
@@ -166,9 +169,13 @@ def evaluate_methods(
     """
     _, config = check_pair(first, second)
     chosen = [read_method(name) for name in methods]
-    source = skill_source(skill, second)
-    first_policy = ResidualPolicy.load(stabiliser) if stabiliser else None
-    second_policies = [ResidualPolicy.load(path) for path in residuals]
+    played = read_bundled_pair(bundle, first, second) if bundle else None
+    if played is not None:
+        source, mask, first_policy = played.skill, played.mask, played.stabiliser
+        second_policies: list[Residual] = [played.residual] if played.residual else []
+    else:
+        source, first_policy = skill_source(skill, second), ResidualPolicy.load(stabiliser) if stabiliser else None
+        second_policies = [ResidualPolicy.load(path) for path in residuals]
     states = held_of(held, first)
     rate = standalone_success(config, source, alone, seed=seeds[0]) if alone else None
     rows = []
@@ -186,20 +193,21 @@ def evaluate_methods(
             residual=_with_mask(fitting, METHODS[method], first, mask, config),
             seeds=seeds,
             rollouts=rollouts,
+            config=played.config if played else None,
             standalone=(None, rate),
         )
-        rows.append(score.row())
+        rows.append({**score.row(), "skill": source.name})
         notice(f"{score.method.title}: {score.total.success} of {score.total.episodes}")
     return rows
 
 
 def _with_mask(
-    policies: list[ResidualPolicy],
+    policies: list[Residual],
     method: Composition,
     first: str,
     mask: tuple[str, ...] | None,
     config: ComposeTaskConfig,
-) -> ResidualPolicy | None:
+) -> Residual | None:
     """The residual that was trained with a method's mask; else any, which is then refused with the reason."""
     if method.second == "none" or not policies:
         return None
@@ -207,7 +215,7 @@ def _with_mask(
     return next((policy for policy in policies if preserved in policy.spec.masks), policies[0])
 
 
-def play_rollouts(task: CompositeTask, stabiliser: ResidualPolicy | None, residual: ResidualPolicy | None) -> Tally:
+def play_rollouts(task: CompositeTask, stabiliser: Residual | None, residual: Residual | None) -> Tally:
     """Play one rollout in every environment, each until the interaction is done or its time is over.
 
     A rollout goes on when the object is lost, because the second skill's own success is counted too.
@@ -240,13 +248,13 @@ def standalone_success(
 
 
 def _needed(
-    policy: ResidualPolicy | None,
+    policy: Residual | None,
     wanted: bool,
     kind: str,
     method: Composition,
     tasks: tuple[str, ...],
     mask: tuple[str, ...],
-) -> ResidualPolicy | None:
+) -> Residual | None:
     """Return the residual that a method has; refuse one that was trained for something else."""
     if not wanted:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ from sleight_training.compose.residual.network import prefix_norm_mlp
 
 #: A trained residual, in its run's folder.
 POLICY = "policy.safetensors"
-_META = "residual"
+#: Under which the file says what it holds.
+METADATA = "residual"
 
 
 class ResidualSpec(BaseModel):
@@ -47,6 +48,19 @@ class ResidualSpec(BaseModel):
     columns: tuple[int, ...]
     bounds: tuple[float, ...]
     hidden: tuple[int, ...]
+
+
+class Residual(Protocol):
+    """A trained residual, in torch or from a bundle."""
+
+    @property
+    def spec(self) -> ResidualSpec:
+        """What it is."""
+        ...
+
+    def __call__(self, joined: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Outputs before squashing (B, 28) for inputs (B, n) (see `ResidualFeatures.join`)."""
+        ...
 
 
 class ResidualPolicy:
@@ -77,7 +91,7 @@ class ResidualPolicy:
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         part = path.with_suffix(".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, part, metadata={_META: self.spec.model_dump_json()})
+        save_file(tensors, part, metadata={METADATA: self.spec.model_dump_json()})
         os.replace(part, path)
 
     @classmethod
@@ -90,7 +104,7 @@ class ResidualPolicy:
         path = path / POLICY if path.is_dir() else path
         try:
             with safe_open(path, framework="pt") as file:
-                spec = ResidualSpec.model_validate(json.loads((file.metadata() or {})[_META]))
+                spec = ResidualSpec.model_validate(json.loads((file.metadata() or {})[METADATA]))
                 states = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             policy = cls.untrained(spec)
             policy.network.load_state_dict(states)

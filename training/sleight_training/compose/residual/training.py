@@ -71,8 +71,9 @@ def prepare_stabiliser(
         raise SleightError("a stabiliser is for a task that holds something", value=first, remedy="such as GraspBall")
     table = compose_hand(config)
     held_of(held, first)  # refuse a wrong file before anything is written
-    known = useful_masks(table) if not masks else [Ownership(table, tuple(mask)).preserved for mask in masks]
-    fields = {"kind": "first", "first": first, "held": str(held), "masks": tuple(known), **more}
+    chosen = dict.fromkeys(Ownership(table, tuple(mask)).preserved for mask in masks)  # each once
+    known = tuple(chosen) or tuple(useful_masks(table))
+    fields = {"kind": "first", "first": first, "held": str(held), "masks": known, **more}
     return begin_run(folder, iterations=iterations, num_envs=num_envs, preset=preset, seed=seed, **fields)
 
 

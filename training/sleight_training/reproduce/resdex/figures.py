@@ -10,9 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sleight_training.report import picture
-from sleight_training.reproduce.collect import Results
-from sleight_training.reproduce.resdex import SHOWN, Preset
-from sleight_training.reproduce.tables import NOT_RUN, SINGLE
+from sleight_training.reproduce.resdex.collect import Results
+from sleight_training.reproduce.resdex.jobs import SHOWN, Preset
+from sleight_training.reproduce.resdex.tables import SINGLE
+from sleight_training.reproduce.table import NOT_RUN
 
 _MISSING = f'<p class="missing">{NOT_RUN}</p>'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,13 @@ pytest.importorskip("matplotlib", reason="the sim extra is not installed")
 
 from sleight_core.errors import SleightError
 from sleight_training.cli.reproduce import app, numbers
-from sleight_training.reproduce.collect import Results
 from sleight_training.reproduce.page import write_pages
-from sleight_training.reproduce.resdex import PRESETS, SETS, policies, reproduction, resdex_graph, result_file
+from sleight_training.reproduce.resdex.collect import Results
+from sleight_training.reproduce.resdex.content import resdex_content
+from sleight_training.reproduce.resdex.jobs import PRESETS, SETS, policies, reproduction, resdex_graph, result_file
+from sleight_training.reproduce.resdex.tables import paper_tables
 from sleight_training.reproduce.runner import PROGRAM
 from sleight_training.reproduce.store import JobRecord, JobStore
-from sleight_training.reproduce.tables import paper_tables
 from typer.testing import CliRunner
 
 PAPER_TABLES = [f"Table {i}" for i in range(1, 7)]
@@ -136,7 +138,7 @@ def test_the_pages_of_a_half_finished_run(tmp_path: Path) -> None:
     store.write(JobRecord(job="eval_hyper_k1_s0_stage2", digest="of other settings", status="done"))
     store.write(JobRecord(job="codes", digest=graph.digest("codes"), status="failed", message="no <disk>"))
 
-    index = write_pages(preset, graph, store).read_text()
+    index = write_pages(partial(resdex_content, preset, tmp_path), graph, store).read_text()
     assert "ours 80.0 (58.4 to 91.9, seeds 70.0 to 90.0), held 70.0" in index
     assert "not run" in index and "94.6 ± 1.6" in index and "no &lt;disk&gt;" in index
     assert not re.search(r'(src|href)="(https?:)?//', index), "the page needs no network"

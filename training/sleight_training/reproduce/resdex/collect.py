@@ -11,7 +11,8 @@ from typing import Any
 
 from sleight_core.statistics import wilson_interval
 
-from sleight_training.reproduce.resdex import result_file
+from sleight_training.reproduce.resdex.jobs import result_file
+from sleight_training.reproduce.table import percent
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,23 @@ class Cell:
     found: int
     wanted: int
 
-    def page(self) -> dict[str, Any]:
+    @property
+    def complete(self) -> bool:
+        """Whether all of its policies are judged."""
+        return self.found == self.wanted
+
+    def data(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {**self.__dict__}
+
+    def text(self) -> str:
+        """Say it in a line."""
+        low, high = self.ever_ci
+        seeds = [percent(end) for end in self.ever_range]
+        spread = f", seeds {seeds[0]} to {seeds[1]}" if self.found > 1 else ""
+        held = f"held {percent(self.held)} ({percent(self.held_ci[0])} to {percent(self.held_ci[1])})"
+        first = f"ours {percent(self.ever)} ({percent(low)} to {percent(high)}{spread})"
+        return f"{first}, {held}, n {self.episodes}{_seeds(self)}"
 
 
 @dataclass(frozen=True)
@@ -59,9 +74,19 @@ class Distance:
     found: int
     wanted: int
 
-    def page(self) -> dict[str, Any]:
+    @property
+    def complete(self) -> bool:
+        """Whether all of its policies are judged."""
+        return self.found == self.wanted
+
+    def data(self) -> dict[str, Any]:
         """Return it for JSON."""
         return {**self.__dict__}
+
+    def text(self) -> str:
+        """Say it in a line."""
+        spread = f" ({self.range[0]:.1f} to {self.range[1]:.1f})" if self.found > 1 else ""
+        return f"ours {self.mean:.1f}{spread}, n {self.episodes}{_seeds(self)}"
 
 
 class Results:
@@ -115,6 +140,10 @@ class Results:
         """Return a mixture's mean weights and their traces along episodes."""
         row = self.result(policy, column)
         return row.get("expert_weights") if row else None
+
+
+def _seeds(ours: Cell | Distance) -> str:
+    return "" if ours.complete else f", {ours.found} of {ours.wanted} seeds"
 
 
 def _result(path: Path) -> dict[str, Any] | None:

@@ -1,112 +1,17 @@
-"""The paper's tables with our figures beside its own, as rows that Markdown, HTML and JSON share."""
+"""The tables of the ResDex paper with our figures beside its own."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from sleight_training.reproduce import published
-from sleight_training.reproduce.collect import Cell, Distance, Results
 from sleight_training.reproduce.published import Published
-from sleight_training.reproduce.resdex import COUNTS, FIGURE_2, SETS, Preset
+from sleight_training.reproduce.resdex import published
+from sleight_training.reproduce.resdex.collect import Results
+from sleight_training.reproduce.resdex.jobs import COUNTS, FIGURE_2, SETS, Preset
+from sleight_training.reproduce.table import Entry, Table
 
-NOT_RUN = "not run"
 #: Figure 2's policies, and how their names begin.
 SINGLE = {"geometry-agnostic": f"base_k{FIGURE_2}_", "full observation": "full_obs_", "full pose": "full_pose_"}
-Ours = Cell | Distance | None
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A place in a table.
-
-    Attributes:
-        paper: What the paper prints there.
-        ours: What we found; None if it was not run.
-        compared: Whether we have something to run for it.
-    """
-
-    paper: Published | None
-    ours: Ours = None
-    compared: bool = True
-
-    def text(self) -> str:
-        """Return it in a line."""
-        paper = f"paper {self.paper}" if self.paper else ""
-        return "; ".join(part for part in (paper, describe(self.ours) if self.compared else "") if part)
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table of the paper.
-
-    Attributes:
-        name: Such as "Table 1".
-        title: What it shows.
-        columns: Headings after the first.
-        rows: Label and entries.
-        note: What differs from the paper.
-    """
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: list[tuple[str, list[Entry]]]
-    note: str = ""
-    complete: bool = field(init=False)
-
-    def __post_init__(self) -> None:
-        places = [entry for _, entries in self.rows for entry in entries if entry.compared]
-        object.__setattr__(self, "complete", all(e.ours and e.ours.found == e.ours.wanted for e in places))
-
-    def markdown(self) -> str:
-        """Return the table in Markdown."""
-        lines = [f"### {self.name}: {self.title}", "", f"| | {' | '.join(self.columns)} |"]
-        lines.append("|" + "---|" * (len(self.columns) + 1))
-        lines += [f"| {label} | {' | '.join(entry.text() for entry in entries)} |" for label, entries in self.rows]
-        return "\n".join([*lines, *(["", self.note] if self.note else []), ""])
-
-    def page(self) -> str:
-        """Return the table in HTML."""
-        head = "".join(f"<th>{html.escape(column)}</th>" for column in ("", *self.columns))
-        body = ""
-        for label, entries in self.rows:
-            cells = "".join(f"<td>{_cell(entry)}</td>" for entry in entries)
-            body += f"<tr><th>{html.escape(label)}</th>{cells}</tr>"
-        note = f"<p>{html.escape(self.note)}</p>" if self.note else ""
-        return f"<h2>{self.name}: {html.escape(self.title)}</h2><table><tr>{head}</tr>{body}</table>{note}"
-
-    def data(self) -> dict[str, Any]:
-        """Return the table for JSON."""
-        rows = {}
-        for label, entries in self.rows:
-            rows[label] = {
-                column: {
-                    "paper": None
-                    if entry.paper is None
-                    else {"value": entry.paper.value, "spread": entry.paper.spread},
-                    "ours": entry.ours.page() if entry.ours else (NOT_RUN if entry.compared else None),
-                }
-                for column, entry in zip(self.columns, entries, strict=True)
-            }
-        return {"title": self.title, "complete": self.complete, "rows": rows, "note": self.note}
-
-
-def describe(ours: Ours) -> str:
-    """Say what we found, in a line."""
-    if ours is None:
-        return NOT_RUN
-    seeds = "" if ours.found == ours.wanted else f", {ours.found} of {ours.wanted} seeds"
-    if isinstance(ours, Distance):
-        spread = f" ({ours.range[0]:.1f} to {ours.range[1]:.1f})" if ours.found > 1 else ""
-        return f"ours {ours.mean:.1f}{spread}, n {ours.episodes}{seeds}"
-    low, high = ours.ever_ci
-    spread = f", seeds {_percent(ours.ever_range[0])} to {_percent(ours.ever_range[1])}" if ours.found > 1 else ""
-    held = f"held {_percent(ours.held)} ({_percent(ours.held_ci[0])} to {_percent(ours.held_ci[1])})"
-    first = f"ours {_percent(ours.ever)} ({_percent(low)} to {_percent(high)}{spread})"
-    return f"{first}, {held}, n {ours.episodes}{seeds}"
 
 
 def paper_tables(preset: Preset, results: Results) -> list[Table]:
@@ -184,14 +89,9 @@ def paper_tables(preset: Preset, results: Results) -> list[Table]:
     rules += [(rule, [f"norm_{rule}_k{most}_s{seed}" for seed in preset.seeds]) for rule in preset.norms]
     rows = [(rule, [Entry(None, results.cell(names, "train"))]) for rule, names in rules]
     tables.append(Table("Normalisation", f"of the weights, {most} experts, stage 1 (%)", heads[:1], rows, _NORM_NOTE))
-    singles = (
-        ("geometry-agnostic", f"base_k{FIGURE_2}_"),
-        ("full observation", "full_obs_"),
-        ("full pose", "full_pose_"),
-    )
     rows = [
         (label, [Entry(None, results.cell([f"{prefix}{i}"], "train")) for i in range(preset.single)])
-        for label, prefix in singles
+        for label, prefix in SINGLE.items()
     ]
     columns = tuple(f"object {i}" for i in range(preset.single))
     tables.append(Table("Figure 2", "single-object policies on all training objects (%)", columns, rows))
@@ -201,15 +101,3 @@ def paper_tables(preset: Preset, results: Results) -> list[Table]:
 _NORM_NOTE = (
     "Equation 4 divides by a norm that it does not name; the public code takes a softmax. The paper has no figures."
 )
-
-
-def _cell(entry: Entry) -> str:
-    paper = f"<b>{html.escape(str(entry.paper))}</b> paper<br>" if entry.paper else ""
-    if not entry.compared:
-        return paper
-    shown = html.escape(describe(entry.ours))
-    return paper + (f'<span class="missing">{shown}</span>' if entry.ours is None else shown)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}"

@@ -1,0 +1,1 @@
+"""The experiments of ResDex: jobs, what they found, and the paper's tables and figures beside it."""
