@@ -91,15 +91,17 @@ class ComposeEngine(MujocoBatchEngine):
             #: (B, M) ranges of the first mechanism's joints and where they start.
             self.lower, self.upper, self.joint_start = chain.lower, chain.upper, chain.joint_start
 
-    def reset_worlds(self, ids: Ids, initial: InitialState, base_pos: Array, base_quat: Array) -> None:
+    def reset_worlds(
+        self, ids: Ids, initial: InitialState, base_pos: Array, base_quat: Array, mechanism: int = 0
+    ) -> None:
         """Put environments into their initial states, mechanisms at the start of their joints.
 
         Args:
             ids: (n,) environments.
             initial: Hand and object.
-            base_pos: (n, 3) m of the first mechanisms' bases; not used without a mechanism. `place_mechanism` places
-                the others.
+            base_pos: (n, 3) m of the mechanisms' bases; not used without a mechanism.
             base_quat: (n, 4) wxyz.
+            mechanism: Which mechanism that is; any others are under the table until `place_mechanism` places them.
         """
         if len(ids) == 0:
             return
@@ -107,7 +109,7 @@ class ComposeEngine(MujocoBatchEngine):
         for chain in self.chains:
             chain.put(ids, chain.joint_start[ids])
         if self.chains:
-            self.place_mechanism(0, ids, base_pos, base_quat)
+            self.place_mechanism(mechanism, ids, base_pos, base_quat)
 
     def place_mechanism(self, index: int, ids: Ids, base_pos: Array, base_quat: Array) -> None:
         """Put bases of mechanism `index` of environments ids (n,) at (n, 3) m and (n, 4) wxyz."""

@@ -147,7 +147,7 @@ class ComposeTask:
         joints[:, self.table.actuated_index] = self.joint_limits.clip(joints[:, self.table.actuated_index])
         there = starts.wrist_pos + self.place
         initial = InitialState(joints, there, starts.wrist_quat, pos + self.place, quat)
-        self.engine.reset_worlds(ids, initial, base[0] + self.place, base[1])
+        self.engine.reset_worlds(ids, initial, base[0] + self.place, base[1], self._index)
         self.sent_targets[ids] = joints[:, self.table.actuated_index]
         self.sent_twist[ids] = 0.0
         self.refresh()

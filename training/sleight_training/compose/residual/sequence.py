@@ -215,6 +215,6 @@ class SequenceTask(HoldingTask):
             self._to[rows] = action.encode(PoseCommand(pos, quat, np.tile(self._opened, (len(rows), 1))))
             if k:
                 retreat = np.asarray(self.config.leave.retreat)
-                self._back[rows] = action.clip(backed_off(self._from[rows], self._to[rows], retreat))
+                self._back[rows] = backed_off(self._from[rows], self._to[rows], retreat)
             part.streak[rows] = 0
             player.reset(rows)

@@ -6,8 +6,8 @@ the others over together with the wrist. So there are two rules, whatever the sk
 * A finger changes its owner only where a stage begins, and only from the skill that acted until then to the next one.
 * A finger that is kept stays with its keeper to the end.
 
-Two skills are DexCompose's pair (3.2), which `Ownership` describes. Its paper names longer sequences as future work, and
-its project page has a figure for three skills without saying how they own the hand: these rules are ours.
+Two skills are DexCompose's pair (3.2), which `Ownership` describes. Its paper names longer sequences as future work,
+and its project page has a figure for three skills without saying how they own the hand: these rules are ours.
 """
 
 from __future__ import annotations
