@@ -91,7 +91,7 @@ def test_fingers_feel_further_mechanisms_too():
     expert = ScriptedExpert(button, seed=0)
     expert.plan()
     touched = np.zeros(B)
-    for _ in range(90):
+    for _ in range(120):
         button.step(expert.act())
         touched = np.maximum(touched, button.engine.finger_contacts().mechanism.max(axis=-1))
     assert button.succeeded.all() and (touched > 1.0).all()

@@ -103,7 +103,7 @@ def test_a_hand_over_keeps_what_is_kept_where_it_is(pretended_file):
     # Pressed in the first environment, by what is no finger.
     chain = task.interactions[0].chain
     chain.put(np.array([0]), chain.upper[:1])
-    task.task.engine.batch.forward(np.array([0]))
+    task.task.engine.push_mechanism(np.array([[12.0], [0.0]]))
     task.plan()
     step = task.step(Corrections(zero, zero))
     assert step.done[:, 0].tolist() == [True, False]

@@ -150,7 +150,7 @@ class SequenceConfig(CompositionConfig):
 
     Attributes:
         places: (K,) where each interaction's own frame lies on the table (m) [own]: left and right of the middle, so
-            that two of the widest mechanisms have room on the table of 1 m.
+            that two wide mechanisms have room on the table of 1 m.
         leave: Before every transition but the first.
     """
 

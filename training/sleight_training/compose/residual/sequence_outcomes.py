@@ -109,12 +109,12 @@ class SequenceTally:
         """The sum of some of the same interactions."""
         first = parts[0]
         return cls(
-            first.interactions,
-            *(sum(getattr(part, name) for part in parts) for name in ("episodes", "success", "retained")),
-            *(
-                tuple(int(n) for n in np.sum([getattr(part, name) for part in parts], axis=0))
-                for name in ("done", "lasting")
-            ),
+            interactions=first.interactions,
+            episodes=sum(part.episodes for part in parts),
+            success=sum(part.success for part in parts),
+            retained=sum(part.retained for part in parts),
+            done=tuple(sum(counts) for counts in zip(*(part.done for part in parts), strict=True)),
+            lasting=tuple(sum(counts) for counts in zip(*(part.lasting for part in parts), strict=True)),
             modes={mode: sum(part.modes[mode] for part in parts) for mode in first.modes},
         )
 

@@ -198,7 +198,8 @@ class ComposedSkills(Section):
     def compositions(self) -> dict[str, PairSection]:
         """Pairs and sequences, by their place in the manifest."""
         rows = {f"composition.pairs.{i}": pair for i, pair in enumerate(self.pairs)}
-        return rows | {f"composition.sequences.{i}": row for i, row in enumerate(self.sequences)}
+        rows.update({f"composition.sequences.{i}": row for i, row in enumerate(self.sequences)})
+        return rows
 
     @property
     def skill_names(self) -> tuple[str, ...]:
