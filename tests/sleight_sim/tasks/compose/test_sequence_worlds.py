@@ -54,6 +54,7 @@ def test_mechanisms_stand_where_they_are_put_and_stay_as_they_are(names):
 
 def test_each_task_moves_and_judges_its_own_mechanism():
     _, (button, switch) = on_one_table("PushButton", "TurnOnSwitch")
+    sites = switch.engine.batch.bind("site_xpos")
     switch.chain.put(IDS, 0.95 * switch.chain.upper)
     switch.engine.batch.forward(IDS)
     for part in (button, switch):
@@ -61,8 +62,7 @@ def test_each_task_moves_and_judges_its_own_mechanism():
     assert switch.judge().all() and not button.judge().any()
     # Where the physics have the second one's handle is where its chain says.
     site = switch.engine.worlds[0].model.site("2_handle").id
-    seen = switch.engine.batch.bind("site_xpos")[:, site]
-    assert switch.mechanism.handle_pos + switch.place == pytest.approx(seen, abs=1e-9)
+    assert switch.mechanism.handle_pos + switch.place == pytest.approx(sites[:, site], abs=1e-9)
 
 
 def test_a_task_sees_and_plans_the_same_wherever_it_is():
