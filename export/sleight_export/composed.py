@@ -16,9 +16,11 @@ from sleight_core.bundle.composed import (
     ComposedSkills,
     PairSection,
     ResidualSection,
+    SequenceSection,
     SkillSection,
     TransitionSection,
 )
+from sleight_core.bundle.fields import Vec3
 from sleight_core.bundle.manifest import (
     ControlSection,
     HandSection,
@@ -29,6 +31,7 @@ from sleight_core.bundle.manifest import (
 )
 from sleight_core.compose import ComposeAction, Ownership, PoseCommand
 from sleight_core.compose.action import euler_to_quat
+from sleight_core.compose.handover import HandOver
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation.compose_terms import skill_terms
@@ -38,7 +41,7 @@ from sleight_description import load_hand
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, ComposeTaskConfig, RetentionSuccess
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 from sleight_training.compose.diffusion.config import SkillRun
-from sleight_training.compose.residual.config import BoundConfig, TransitionConfig
+from sleight_training.compose.residual.config import BoundConfig, LeaveConfig, TransitionConfig
 from sleight_training.compose.residual.holding import bound_vector
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
@@ -74,6 +77,25 @@ class PairRequest:
     residual: Path | None = None
 
 
+@dataclass(frozen=True)
+class SequenceRequest:
+    """A third skill to put into a bundle, after one of its pairs.
+
+    Attributes:
+        first, between: Names of the pair's skills.
+        third: Name of the skill that then acts.
+        preserved: All fingers that are kept while it acts; None: the pair's.
+        residual: File or run's folder of the third skill's residual, trained for the pair of it and the first; None:
+            the third skill as it is. The first residual is the pair's.
+    """
+
+    first: str
+    between: str
+    third: str
+    preserved: tuple[str, ...] | None = None
+    residual: Path | None = None
+
+
 class ResidualGraph(torch.nn.Module):
     """A residual's network on all elements of the action: 0 where it has no output.
 
@@ -99,21 +121,28 @@ def export_composed(
     skills: Mapping[str, Path],
     pairs: Sequence[PairRequest],
     *,
+    sequences: Sequence[SequenceRequest] = (),
+    places: Mapping[str, Vec3] | None = None,
     name: str = "",
     steps: int | None = None,
     transition: TransitionConfig | None = None,
+    leave: LeaveConfig | None = None,
     bounds: BoundConfig | None = None,
     overwrite: bool = False,
 ) -> Bundle:
-    """Write a bundle of skills and pairs of them, and verify it as a simulation would.
+    """Write a bundle of skills, pairs of them and what may follow these, and verify it as a simulation would.
 
     Args:
         out: Folder of the bundle.
         skills: Folders of skills' runs by the skills' names, the tasks'.
         pairs: Which of them are composed, and how.
+        sequences: Third skills after pairs.
+        places: Where skills' own frames lie on the table, m, by the skills' names, where that is not where training had
+            them (`SequenceConfig.places` for sequences).
         name: Of the bundle; default: the folder's.
         steps: DDIM steps of the samplers; None for those of their runs.
-        transition: Of all pairs, as in training.
+        transition: Of all pairs and sequences, as in training.
+        leave: Of all sequences, as in training.
         bounds: Of all residuals, as in training.
         overwrite: Replace an existing bundle.
 
@@ -130,21 +159,32 @@ def export_composed(
         raise SleightError("no skill was given", remedy="name at least one run of 'sleight train skill'")
     table = _hand(first.run.task)
     action = ComposeAction(table, first.run.task.workspace)
+    skills_there = {skill: _skill(table, graph, (places or {}).get(skill)) for skill, graph in made.items()}
+    targets = {skill: _start_of(action, made[skill].run.task, row.place) for skill, row in skills_there.items()}
     files = {f"skill.{skill}": graph.data for skill, graph in made.items()}
     golden: dict[str, Mapping[str, Any]] = {f"skill.{skill}": graph.golden for skill, graph in made.items()}
     sections = []
     for request in pairs:
         if missing := [skill for skill in (request.first, request.second) if skill not in made]:
             raise SleightError("a pair names skills that were not given", value=missing)
-        second = made[request.second].run.task
+        target = targets[request.second]
         sections.append(
-            _pair(request, action, second, transition or TransitionConfig(), bounds or BoundConfig(), files, golden)
+            _pair(request, action, target, transition or TransitionConfig(), bounds or BoundConfig(), files, golden)
         )
+    further = []
+    for request in sequences:
+        pair = next((row for row in sections if row.skills == (request.first, request.between)), None)
+        if pair is None or request.third not in made:
+            value = f"{request.first} + {request.between} + {request.third}"
+            raise SleightError("a sequence needs its pair and its third skill in the bundle", value=value)
+        way = (leave or LeaveConfig(), transition or TransitionConfig(), targets[request.third])
+        further.append(_sequence(request, pair, action, way, bounds or BoundConfig(), files, golden))
     composition = ComposedSkills(
         action_ticks=first.run.task.servo_steps,
         wrist_gain=first.run.task.wrist_gain,
-        skills=tuple(_skill(table, graph) for graph in made.values()),
+        skills=tuple(skills_there.values()),
         pairs=tuple(sections),
+        sequences=tuple(further),
     )
     info = _info(name or out.resolve().name, action, first.run, composition)
     return write_bundle(out, info, files, join_golden(golden), table=table, overwrite=overwrite, simulation=True)
@@ -162,7 +202,7 @@ def _hand(config: ComposeTaskConfig) -> HandTable:
     return table
 
 
-def _skill(table: HandTable, graph: SkillGraph) -> SkillSection:
+def _skill(table: HandTable, graph: SkillGraph, place: Vec3 | None) -> SkillSection:
     config = graph.run.task
     sizes = make_compose_task(config, 1, num_threads=1).observation.sizes
     if missing := [term for term in graph.run.term_names if term not in sizes]:
@@ -174,7 +214,7 @@ def _skill(table: HandTable, graph: SkillGraph) -> SkillSection:
         graph=f"skill.{config.name}",
         observation=skill_terms(table, {term: sizes[term] for term in graph.run.term_names}),
         goal=success.target if isinstance(success, RetentionSuccess) else (0.0, 0.0, 0.0),
-        place=COMPOSITION_PLACE if retention else (0.0, 0.0, 0.0),
+        place=place or (COMPOSITION_PLACE if retention else (0.0, 0.0, 0.0)),
         history=OBSERVATION_STEPS,
         horizon=HORIZON,
         execute=config.execute_horizon,
@@ -185,7 +225,7 @@ def _skill(table: HandTable, graph: SkillGraph) -> SkillSection:
 def _pair(
     request: PairRequest,
     action: ComposeAction,
-    second: ComposeTaskConfig,
+    target: tuple[float, ...],
     transition: TransitionConfig,
     bounds: BoundConfig,
     files: dict[str, bytes],
@@ -193,28 +233,78 @@ def _pair(
 ) -> PairSection:
     table = action.table
     ownership = Ownership(table, request.preserved)
-    residuals: dict[str, ResidualSection | None] = {"first": None, "second": None}
-    roles = {"first": f"stabiliser.{request.first}", "second": f"residual.{request.first}.{request.second}"}
-    for which, path in (("first", request.stabiliser), ("second", request.residual)):
-        if path is None:
-            continue
-        policy = ResidualPolicy.load(path)
-        role = roles[which] if which == "second" else f"{roles[which]}.{'.'.join(ownership.preserved)}"
-        _check_residual(policy, which, request, ownership, path)
-        files[role], golden[role] = _residual_graph(policy)
-        residuals[which] = ResidualSection(graph=role, observation=residual_terms(table, policy.spec.terms))
+    roles = {
+        "first": f"stabiliser.{request.first}.{'.'.join(ownership.preserved)}",
+        "second": f"residual.{request.first}.{request.second}",
+    }
+    residuals = {
+        which: None if path is None else _residual(which, path, request, ownership, roles[which], files, golden)
+        for which, path in (("first", request.stabiliser), ("second", request.residual))
+    }
     return PairSection(
         first=request.first,
         second=request.second,
         preserved=ownership.preserved,
         mask=tuple(ownership.second.tolist()),
         bounds=tuple(float(bound) for bound in bound_vector(table, bounds, ownership)),
-        transition=TransitionSection(
-            hold=HOLD, steps=transition.steps, settle=transition.settle, target=_start_of(action, second)
-        ),
+        transition=TransitionSection(hold=HOLD, steps=transition.steps, settle=transition.settle, target=target),
         first_residual=residuals["first"],
         second_residual=residuals["second"],
     )
+
+
+def _sequence(
+    request: SequenceRequest,
+    pair: PairSection,
+    action: ComposeAction,
+    way: tuple[LeaveConfig, TransitionConfig, tuple[float, ...]],
+    bounds: BoundConfig,
+    files: dict[str, bytes],
+    golden: dict[str, Mapping[str, Any]],
+) -> SequenceSection:
+    leave, transition, target = way
+    owners = HandOver.from_masks(action.table, (pair.preserved, request.preserved or pair.preserved))
+    ownership = owners.ownership(2)
+    residual = None
+    if request.residual is not None:
+        trained = PairRequest(request.first, request.third, ownership.preserved)
+        role = f"residual.{request.first}.{request.between}.{request.third}"
+        residual = _residual("second", request.residual, trained, ownership, role, files, golden)
+    return SequenceSection(
+        first=request.first,
+        between=request.between,
+        second=request.third,
+        preserved=ownership.preserved,
+        mask=tuple(ownership.second.tolist()),
+        bounds=tuple(
+            float(bound) for bound in owners.residual(2, bound_vector(action.table, bounds, ownership)).bounds
+        ),
+        transition=TransitionSection(
+            hold=HOLD,
+            leave=leave.steps,
+            retreat=leave.retreat,
+            steps=transition.steps,
+            settle=transition.settle,
+            target=target,
+        ),
+        first_residual=pair.first_residual,
+        second_residual=residual,
+    )
+
+
+def _residual(
+    which: str,
+    path: Path,
+    request: PairRequest,
+    ownership: Ownership,
+    role: str,
+    files: dict[str, bytes],
+    golden: dict[str, Mapping[str, Any]],
+) -> ResidualSection:
+    policy = ResidualPolicy.load(path)
+    _check_residual(policy, which, request, ownership, path)
+    files[role], golden[role] = _residual_graph(policy)
+    return ResidualSection(graph=role, observation=residual_terms(ownership.table, policy.spec.terms))
 
 
 def _check_residual(policy: ResidualPolicy, which: str, request: PairRequest, ownership: Ownership, path: Path) -> None:
@@ -242,10 +332,10 @@ def _residual_graph(policy: ResidualPolicy) -> tuple[bytes, dict[str, Any]]:
     return data, {OBSERVATION: seen, RESIDUAL: out}
 
 
-def _start_of(action: ComposeAction, config: ComposeTaskConfig) -> tuple[float, ...]:
-    """The middle of the second task's starts with open fingers: where its transition ends."""
+def _start_of(action: ComposeAction, config: ComposeTaskConfig, there: Vec3) -> tuple[float, ...]:
+    """The middle of a task's starts at its place on the table, with open fingers: where its transition ends."""
     start, table = config.start, action.table
-    place = np.mean(np.asarray(start.wrist_pos), axis=0)
+    place = np.mean(np.asarray(start.wrist_pos), axis=0) + there
     quat = euler_to_quat(np.array([start.wrist_euler]))
     opened = table.posture("open")[table.actuated_index]
     target = action.clip(action.encode(PoseCommand(place[None], quat, opened[None])))

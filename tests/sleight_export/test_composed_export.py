@@ -9,7 +9,7 @@ pytest.importorskip("onnx", reason="the training extra is not installed")
 
 from sleight_core.bundle import load_bundle
 from sleight_core.errors import BundleError, SleightError
-from sleight_export.composed import PairRequest, export_composed
+from sleight_export.composed import PairRequest, SequenceRequest, export_composed
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, TASKS
 from sleight_sim.tasks.compose.make import compose_hand
 
@@ -84,3 +84,38 @@ def test_parts_that_do_not_belong_together_are_refused(parts, tmp_path):
     with pytest.raises(SleightError, match="without a mask"):
         export_composed(tmp_path / "a", skills, [PairRequest("GraspBall", "PushButton", KEPT, None, free)])
     assert not (tmp_path / "a").exists()
+
+
+def test_a_third_skill_is_put_after_its_pair(parts, tmp_path):
+    skills, pair = parts
+    skills = skills | {"TurnOnSwitch": skill_folder(tmp_path / "switch", "TurnOnSwitch", PUSH)}
+    kept = ("mf", *KEPT)
+    third = residual_file(tmp_path / "t.safetensors", "second", ("GraspBall", "TurnOnSwitch"), (kept,))
+    sequence = SequenceRequest("GraspBall", "PushButton", "TurnOnSwitch", kept, third)
+    places = {"PushButton": (-0.26, 0.0, 0.0), "TurnOnSwitch": (0.26, 0.0, 0.0)}
+    made = export_composed(tmp_path / "three", skills, [pair], sequences=[sequence], places=places)
+    composition = made.manifest.composition
+    (row,) = composition.sequences
+    assert row.skills == ("GraspBall", "PushButton", "TurnOnSwitch") and row.preserved == kept
+    assert row.first_residual == composition.pairs[0].first_residual
+    assert row.second_residual.graph == "residual.GraspBall.PushButton.TurnOnSwitch"
+    assert composition.pairs[0].transition.target[0] == pytest.approx(-0.26)
+    assert row.transition.target[0] == pytest.approx(0.26) and row.transition.leave == 30
+    # Nothing corrects what the second skill keeps.
+    assert sum(bound == 0.0 for bound in row.bounds) == 4
+
+    robot = Robot(made.path, simulation=True)
+    robot.privileged |= {"object_linvel": np.zeros((1, 3)), "object_angvel": np.zeros((1, 3))}
+    for skill, actions in (("GraspBall", 3), ("PushButton", 76), ("TurnOnSwitch", 106)):
+        robot.policy.engage(skill, 1)
+        out = robot.run(2 * actions)
+    assert out.stage == "third" and np.isfinite(out.action).all()
+
+    for wrong, message in (
+        (SequenceRequest("GraspBall", "TurnOnSwitch", "PushButton"), "needs its pair"),
+        (SequenceRequest("GraspBall", "PushButton", "OpenDoor"), "its third skill"),
+        (SequenceRequest("GraspBall", "PushButton", "TurnOnSwitch", ("th",)), "cannot be handed over later"),
+        (SequenceRequest("GraspBall", "PushButton", "TurnOnSwitch", None, third), "not trained on"),
+    ):
+        with pytest.raises(SleightError, match=message):
+            export_composed(tmp_path / "b", skills, [pair], sequences=[wrong])

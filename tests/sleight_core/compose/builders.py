@@ -12,6 +12,7 @@ from sleight_core.bundle.composed import (
     ComposedSkills,
     PairSection,
     ResidualSection,
+    SequenceSection,
     SkillSection,
     TransitionSection,
 )
@@ -170,6 +171,31 @@ def pair(first="GraspBall", second="PushButton", residuals: tuple[str, ...] = ("
     return PairSection(**(data | changes))
 
 
+def sequence(**changes: Any) -> SequenceSection:
+    """A toy third skill after the toy pair: the second one keeps the ring finger where it is."""
+    own = Ownership(HAND, (*PRESERVED, "rf"))
+    data: dict[str, Any] = {
+        "first": "GraspBall",
+        "between": "PushButton",
+        "second": "TurnOnSwitch",
+        "preserved": own.preserved,
+        "mask": tuple(own.second.tolist()),
+        "bounds": (0.02,) * 6 + (0.1,) * 22,
+        "transition": TransitionSection(
+            hold=2, leave=4, retreat=(0.0, 0.1, 0.05), steps=6, settle=2, target=tuple(REST.tolist())
+        ),
+        "first_residual": pair().first_residual,
+        "second_residual": ResidualSection(graph="residual.third", observation=(TermSpec.of("hand_joints", HAND),)),
+    }
+    return SequenceSection(**(data | changes))
+
+
+def three(**changes: Any) -> ComposedSkills:
+    """Three toy skills, a pair of them and what follows it."""
+    skills = (skill("GraspBall"), skill("PushButton"), skill("TurnOnSwitch"))
+    return composition(**({"skills": skills, "sequences": (sequence(),)} | changes))
+
+
 def composition(**changes: Any) -> ComposedSkills:
     """Two toy skills and their pair."""
     skills = (skill("GraspBall"), skill("PushButton"))
@@ -190,7 +216,7 @@ def graphs(composed: ComposedSkills, **made: bytes) -> dict[str, bytes]:
     out = {}
     for row in composed.skills:
         out[row.graph] = sampler(row.observation_size)
-    for row in composed.pairs:
+    for row in composed.compositions.values():
         for section in row.residuals.values():
             out[section.graph] = residual(section.observation_size)
     return out | made

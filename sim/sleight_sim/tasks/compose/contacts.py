@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 from sleight_core.hand import HandTable
 
-#: Root bodies that fingers may touch, by what they are called here.
+#: Root bodies that fingers may touch, by what they are called here; a further mechanism's has a prefix before it.
 OBJECT, MECHANISM = "object", "base"
 
 

@@ -1,4 +1,4 @@
-"""The default engine for worlds with a mechanism: `MujocoBatchEngine` with the mechanism's joints, place and handle."""
+"""The default engine for worlds with mechanisms: `MujocoBatchEngine` with their joints, places and contacts."""
 
 from __future__ import annotations
 
@@ -9,33 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
-from sleight_core.rotations import quat_multiply, quat_rotate
 
 from sleight_sim.engines import InitialState
 from sleight_sim.engines.mujoco_batch import MujocoBatchEngine
+from sleight_sim.tasks.compose.chain import MechanismChain, MechanismState
 from sleight_sim.tasks.compose.contacts import MECHANISM, OBJECT, sensor_name
 from sleight_sim.tasks.compose.world import ComposeWorld
 
 Array = NDArray[np.float64]
 Ids = NDArray[np.integer]
-
-
-@dataclass(frozen=True)
-class MechanismState:
-    """Mechanisms of all environments, joints from base to handle.
-
-    Attributes:
-        joint_pos, joint_vel: (B, M) rad and rad/s, or m and m/s.
-        base_pos, base_quat: (B, 3) m, (B, 4) wxyz of the base in the task frame.
-        handle_pos, handle_quat: (B, 3) m, (B, 4) wxyz of the handle in the task frame.
-    """
-
-    joint_pos: Array
-    joint_vel: Array
-    base_pos: Array
-    base_quat: Array
-    handle_pos: Array
-    handle_quat: Array
 
 
 @dataclass(frozen=True)
@@ -55,7 +37,7 @@ class FingerContacts:
 
     Attributes:
         object: (B, F) N with the object.
-        mechanism: (B, F) N with the mechanism; zeros without one.
+        mechanism: (B, F) N with the mechanisms; zeros without one.
     """
 
     object: Array
@@ -94,31 +76,24 @@ class ComposeEngine(MujocoBatchEngine):
     ) -> None:
         super().__init__(table, [world.model for world in worlds], substeps=substeps, num_threads=num_threads)
         self.worlds = list(worlds)
-        self._contact_at = {
-            partner: int(worlds[0].model.sensor(sensor_name(table.finger_names[0], partner)).adr[0])
-            for partner in (OBJECT, MECHANISM)
-            if partner == OBJECT or worlds[0].mechanism is not None
-        }
-        mechanisms = [world.mechanism for world in worlds if world.mechanism is not None]
-        #: The mechanism's joints from base to handle; empty without one.
+        count = len(worlds[0].mechanisms)
+        #: The worlds' mechanisms; a sequence of skills has several.
+        self.chains = tuple(MechanismChain(self.batch, worlds, i) for i in range(count))
+        partners = [OBJECT, *(mechanism.prefix + MECHANISM for mechanism in worlds[0].mechanisms)]
+        self._contact_at = [
+            int(worlds[0].model.sensor(sensor_name(table.finger_names[0], partner)).adr[0]) for partner in partners
+        ]
+        #: The first mechanism's joints from base to handle; empty without one.
         self.joint_names: tuple[str, ...] = ()
-        if mechanisms:
-            self.joint_names = tuple(link.name for link in mechanisms[0].links)
-            model = worlds[0].model
-            self._at = np.array([int(model.joint(name).qposadr[0]) for name in self.joint_names])
-            self._dof = np.array([int(model.joint(name).dofadr[0]) for name in self.joint_names])
-            links = [mechanism.links for mechanism in mechanisms]
-            self._hinge = [link.hinge for link in links[0]]
-            self._axes = np.array([[link.axis for link in row] for row in links])
-            self._origins = np.array([[link.origin for link in row] for row in links])
-            self._handles = np.array([mechanism.handle for mechanism in mechanisms])
-            #: (B, M) ranges of the joints and where they start.
-            self.lower = np.array([[link.lower for link in row] for row in links])
-            self.upper = np.array([[link.upper for link in row] for row in links])
-            self.joint_start = np.array([[link.start for link in row] for row in links])
-            self._base_pos, self._base_quat = self.batch.bind("mocap_pos"), self.batch.bind("mocap_quat")
+        if self.chains:
+            chain = self.chains[0]
+            self.joint_names = chain.joint_names
+            #: (B, M) ranges of the first mechanism's joints and where they start.
+            self.lower, self.upper, self.joint_start = chain.lower, chain.upper, chain.joint_start
 
-    def reset_worlds(self, ids: Ids, initial: InitialState, base_pos: Array, base_quat: Array) -> None:
+    def reset_worlds(
+        self, ids: Ids, initial: InitialState, base_pos: Array, base_quat: Array, mechanism: int = 0
+    ) -> None:
         """Put environments into their initial states, mechanisms at the start of their joints.
 
         Args:
@@ -126,20 +101,24 @@ class ComposeEngine(MujocoBatchEngine):
             initial: Hand and object.
             base_pos: (n, 3) m of the mechanisms' bases; not used without a mechanism.
             base_quat: (n, 4) wxyz.
+            mechanism: Which mechanism that is; any others are under the table until `place_mechanism` places them.
         """
         if len(ids) == 0:
             return
         self.reset(ids, initial)
-        if self.joint_names:
-            self._base_pos[ids, 0] = base_pos
-            self._base_quat[ids, 0] = base_quat
-            self.set_mechanism(ids, self.joint_start[ids])
+        for chain in self.chains:
+            chain.put(ids, chain.joint_start[ids])
+        if self.chains:
+            self.place_mechanism(mechanism, ids, base_pos, base_quat)
+
+    def place_mechanism(self, index: int, ids: Ids, base_pos: Array, base_quat: Array) -> None:
+        """Put bases of mechanism `index` of environments ids (n,) at (n, 3) m and (n, 4) wxyz."""
+        self.chain(index).place(ids, base_pos, base_quat)
+        self.batch.forward(ids)
 
     def set_mechanism(self, ids: Ids, positions: Array) -> None:
         """Put mechanisms of environments ids (n,) at joint positions (n, M), at rest."""
-        self._need_mechanism()
-        self._qpos[ids[:, None], self._at] = positions
-        self._qvel[ids[:, None], self._dof] = 0.0
+        self.chain().put(ids, positions)
         self.batch.forward(ids)
 
     def set_object(self, ids: Ids, pos: Array, quat: Array) -> None:
@@ -152,8 +131,7 @@ class ComposeEngine(MujocoBatchEngine):
 
     def push_mechanism(self, generalised: Array) -> None:
         """Act on the mechanisms' joints with (B, M) N m or N, in all steps until the next call."""
-        self._need_mechanism()
-        self._applied[:, self._dof] = generalised
+        self._applied[:, self.chain().dof] = generalised
 
     def mechanism_state(self) -> MechanismState:
         """State of the mechanisms.
@@ -161,10 +139,7 @@ class ComposeEngine(MujocoBatchEngine):
         Raises:
             SleightError: The worlds have none.
         """
-        self._need_mechanism()
-        joints = self._qpos[:, self._at].copy()
-        base = self._base_pos[:, 0].copy(), self._base_quat[:, 0].copy()
-        return MechanismState(joints, self._qvel[:, self._dof].copy(), *base, *self.handle_pose(joints))
+        return self.chain().state()
 
     def handle_pose(self, joints: Array) -> tuple[Array, Array]:
         """Where the handles are, or would be, with the mechanisms' joints at (B, M).
@@ -172,27 +147,15 @@ class ComposeEngine(MujocoBatchEngine):
         Returns:
             Positions (B, 3) m and orientations (B, 4) wxyz in the task frame.
         """
-        self._need_mechanism()
-        pos, quat = self._base_pos[:, 0].copy(), self._base_quat[:, 0].copy()
-        for i, hinge in enumerate(self._hinge):
-            pos = pos + quat_rotate(quat, self._origins[:, i])
-            value, axis = joints[:, i : i + 1], self._axes[:, i]
-            if hinge:
-                turn = np.concatenate([np.cos(0.5 * value), np.sin(0.5 * value) * axis], axis=-1)
-                quat = quat_multiply(quat, turn)
-            else:
-                pos = pos + quat_rotate(quat, value * axis)
-        return pos + quat_rotate(quat, self._handles), quat
+        return self.chain().handle_pose(joints)
 
     def finger_contacts(self) -> FingerContacts:
-        """Contact forces of the fingers."""
-        return FingerContacts(self._contact_force(OBJECT), self._contact_force(MECHANISM))
+        """Contact forces of the fingers; those with several mechanisms add up."""
+        thing, *mechanisms = (self._contact_force(at) for at in self._contact_at)
+        return FingerContacts(thing, sum(mechanisms, start=np.zeros_like(thing)))
 
-    def _contact_force(self, partner: str) -> Array:
+    def _contact_force(self, at: int) -> Array:
         shape = (self.num_envs, len(self.table.fingers), 3)
-        if partner not in self._contact_at:
-            return np.zeros(shape[:2])
-        at = self._contact_at[partner]
         return np.linalg.norm(self._sensors[:, at : at + 3 * shape[1]].reshape(shape), axis=-1)
 
     def snapshot(self, ids: Ids) -> Snapshot:
@@ -250,6 +213,13 @@ class ComposeEngine(MujocoBatchEngine):
         self.batch.forward(ids)
         self.batch.qacc_warmstart[ids, :v] = state.warmstart
 
-    def _need_mechanism(self) -> None:
-        if not self.joint_names:
-            raise SleightError("these worlds have no mechanism", remedy="use an interaction task such as PushButton")
+    def chain(self, index: int = 0) -> MechanismChain:
+        """A mechanism of the worlds.
+
+        Raises:
+            SleightError: The worlds have not so many.
+        """
+        if index >= len(self.chains):
+            number = "no mechanism" if not self.chains else f"no mechanism {index + 1}"
+            raise SleightError(f"these worlds have {number}", remedy="use an interaction task such as PushButton")
+        return self.chains[index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from sleight_core.safety.limits import JointLimits, WristLimits, limit_joint_tar
 
 from sleight_sim.engines import InitialState, SimState
 from sleight_sim.tasks.compose.action import ComposeAction, PoseCommand
+from sleight_sim.tasks.compose.chain import MechanismChain, MechanismState
 from sleight_sim.tasks.compose.config import ComposeTaskConfig, InteractionSuccess, RetentionSuccess
-from sleight_sim.tasks.compose.engine import ComposeEngine, Ids, MechanismState
+from sleight_sim.tasks.compose.engine import ComposeEngine, Ids
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.success import interaction_reached, retention_reached
 from sleight_sim.tasks.compose.variation import StartDraw, draw_starts
@@ -53,14 +54,25 @@ class ComposeTask:
         engine: B worlds of the task, or of a composition that contains the task's object or mechanism.
         config: The task.
         seed: Seed of the starts.
+        mechanism: Which of the worlds' mechanisms an interaction is about.
+        place: Origin of the task's own frame in the worlds (m): all positions that the task gives or takes are as seen
+            from there, so that a task is the same wherever on a table it is. Directions are those of the worlds.
 
     Raises:
         SleightError: The worlds lack what the task's success is about.
     """
 
-    def __init__(self, engine: ComposeEngine, config: ComposeTaskConfig, seed: int = 0) -> None:
+    def __init__(
+        self,
+        engine: ComposeEngine,
+        config: ComposeTaskConfig,
+        seed: int = 0,
+        *,
+        mechanism: int = 0,
+        place: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    ) -> None:
         draws = [world.draw for world in engine.worlds]
-        if (config.role == "interaction" and not engine.joint_names) or (
+        if (config.role == "interaction" and mechanism >= len(engine.chains)) or (
             config.role == "retention" and any(draw.thing is None for draw in draws)
         ):
             raise SleightError(
@@ -68,11 +80,13 @@ class ComposeTask:
             )
         self.engine = engine
         self.config = config
+        self.place = np.asarray(place, dtype=np.float64)
+        self._index = mechanism
         self.table = engine.table
         self.num_envs = b = engine.num_envs
         self.rng = np.random.default_rng(seed)
         self.action = ComposeAction(self.table, config.workspace)
-        self.observation = ComposeObservation(self.table, config, engine.joint_names)
+        self.observation = ComposeObservation(self.table, config, self.chain.joint_names if engine.chains else ())
         self.joint_limits = JointLimits.from_table(self.table)
         self.wrist_limits = WristLimits.from_table(self.table)
         self.rest = np.array([0.0 if draw.thing is None else draw.thing.rest_height for draw in draws])
@@ -95,7 +109,21 @@ class ComposeTask:
         Raises:
             SleightError: The worlds have none.
         """
-        return self.engine.mechanism_state() if self._mechanism is None else self._mechanism
+        return self._seen_mechanism() if self._mechanism is None else self._mechanism
+
+    @property
+    def chain(self) -> MechanismChain:
+        """The joints of the mechanisms.
+
+        Raises:
+            SleightError: The worlds have none.
+        """
+        return self.engine.chain(self._index)
+
+    def handle_pose(self, joints: Array) -> tuple[Array, Array]:
+        """Where the handles would be with the mechanisms' joints at (B, M): (B, 3) m, (B, 4) wxyz."""
+        pos, quat = self.chain.handle_pose(joints)
+        return pos - self.place, quat
 
     def reset(self, ids: Sequence[int] | Ids | None = None) -> dict[str, Array]:
         """Start new episodes at drawn places; return the observation terms of all environments.
@@ -109,8 +137,7 @@ class ComposeTask:
 
     def start(self, ids: Ids, starts: StartDraw) -> None:
         """Start episodes of environments ids (n,) at given places (n)."""
-        for name in ("wrist_pos", "wrist_quat", "place_pos", "place_quat"):
-            getattr(self.starts, name)[ids] = getattr(starts, name)
+        self._begin(ids, starts)
         holds_object = self.config.object is not None
         parked = np.tile([0.8, 0.8, 0.05], (len(ids), 1)), np.tile([1.0, 0.0, 0.0, 0.0], (len(ids), 1))
         pos, quat = (starts.place_pos, starts.place_quat) if holds_object else parked
@@ -118,29 +145,45 @@ class ComposeTask:
         # Joints start where the limits' margin lets a target be.
         joints = np.tile(self.table.posture("open"), (len(ids), 1))
         joints[:, self.table.actuated_index] = self.joint_limits.clip(joints[:, self.table.actuated_index])
-        self.engine.reset_worlds(ids, InitialState(joints, starts.wrist_pos, starts.wrist_quat, pos, quat), *base)
+        there = starts.wrist_pos + self.place
+        initial = InitialState(joints, there, starts.wrist_quat, pos + self.place, quat)
+        self.engine.reset_worlds(ids, initial, base[0] + self.place, base[1], self._index)
         self.sent_targets[ids] = joints[:, self.table.actuated_index]
         self.sent_twist[ids] = 0.0
+        self.refresh()
+
+    def stand(self, ids: Ids, starts: StartDraw) -> None:
+        """Put the mechanisms of environments ids (n,) at given places (n); all else stays, and episodes begin so."""
+        self._begin(ids, starts)
+        self.engine.place_mechanism(self._index, ids, starts.place_pos + self.place, starts.place_quat)
+        self.refresh()
+
+    def _begin(self, ids: Ids, starts: StartDraw) -> None:
+        for name in ("wrist_pos", "wrist_quat", "place_pos", "place_quat"):
+            getattr(self.starts, name)[ids] = getattr(starts, name)
         self.step_count[ids] = self.streak[ids] = 0
         self.succeeded[ids] = False
-        self.refresh()
 
     def step(self, action: Array) -> ComposeStep:
         """Advance one control period under actions (B, 28) (see `ComposeAction`); they are clipped to its limits."""
         command = self.action.decode(action)
         for _ in range(self.config.servo_steps):
             self._servo(command)
-        self.step_count += 1
-        self.streak = np.where(self.reached(), self.streak + 1, 0)
-        success = self.streak >= self.config.success.hold_steps
-        self.succeeded |= success
         return ComposeStep(
+            success=self.judge(),
             terms=self.observe(),
-            success=success,
             succeeded=self.succeeded.copy(),
             timeout=self.step_count >= self.config.episode_steps,
             failed=self.engine.failed().copy(),
         )
+
+    def judge(self) -> Flags:
+        """Take the present state into the episodes, as one more action; (B,) success has held for its `hold_steps`."""
+        self.step_count += 1
+        self.streak = np.where(self.reached(), self.streak + 1, 0)
+        success = self.streak >= self.config.success.hold_steps
+        self.succeeded |= success
+        return success
 
     def hold(self) -> Array:
         """The action (B, 28) that keeps the hand where it is and its targets what they are."""
@@ -150,10 +193,8 @@ class ComposeTask:
         """(B,) whether the success condition holds now."""
         success = self.config.success
         if isinstance(success, InteractionSuccess):
-            engine = self.engine
-            return interaction_reached(
-                success, engine.joint_names, self.mechanism.joint_pos, engine.lower, engine.upper
-            )
+            chain = self.chain
+            return interaction_reached(success, chain.joint_names, self.mechanism.joint_pos, chain.lower, chain.upper)
         assert isinstance(success, RetentionSuccess)
         return retention_reached(success, self.sim.object_pos, self.sim.object_quat, TABLE_HEIGHT + self.rest)
 
@@ -163,9 +204,14 @@ class ComposeTask:
 
     def refresh(self) -> None:
         """Read the engine's state again, after it was changed from outside."""
-        self.sim = self.engine.state()
-        if self.engine.joint_names:
-            self._mechanism = self.engine.mechanism_state()
+        sim = self.engine.state()
+        self.sim = replace(sim, wrist_pos=sim.wrist_pos - self.place, object_pos=sim.object_pos - self.place)
+        if self.engine.chains:
+            self._mechanism = self._seen_mechanism()
+
+    def _seen_mechanism(self) -> MechanismState:
+        state = self.chain.state()
+        return replace(state, base_pos=state.base_pos - self.place, handle_pos=state.handle_pos - self.place)
 
     def _servo(self, command: PoseCommand) -> None:
         """One update at the bridge's rate: position error to twist, limits, physics."""

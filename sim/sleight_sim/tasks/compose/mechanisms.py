@@ -6,7 +6,7 @@ the base's frame x is to the right, y towards the hand and z up; the origin is o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -64,20 +64,29 @@ class Mechanism:
         links: From base to handle.
         handle: What the hand acts on, in the last link's frame (m).
         spring: Its over-centre spring, or None.
+        prefix: Before the names of its bodies, joints and sites in the model; the links' names are without it.
     """
 
     links: tuple[Link, ...]
     handle: Vec3
     spring: OverCentreSpring | None = None
+    prefix: str = ""
 
 
-def add_mechanism(spec: mujoco.MjSpec, draw: MechanismDraw) -> Mechanism:
+def add_mechanism(spec: mujoco.MjSpec, draw: MechanismDraw, prefix: str = "") -> Mechanism:
     """Add a mechanism on the mocap body "base", with site "handle" on the part that the hand acts on.
 
     Args:
         spec: The world under construction.
         draw: Which one, and its dynamics.
+        prefix: Before the names of its parts, so that a world can hold several.
     """
+    if prefix:
+        alone = mujoco.MjSpec()
+        alone.compiler.degree = spec.compiler.degree
+        made = add_mechanism(alone, draw)
+        spec.attach(alone, frame=spec.worldbody.add_frame(), prefix=prefix)
+        return replace(made, prefix=prefix)
     base = spec.worldbody.add_body(name="base", mocap=True)
     build = {"door": _door, "microwave": _microwave, "drawer": _drawer, "button": _button, "switch": _switch}
     made = build[draw.kind](spec, base, draw)

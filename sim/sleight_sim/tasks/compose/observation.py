@@ -15,8 +15,8 @@ from sleight_core.observation.compose_terms import MECHANISM_JOINTS, registered_
 from sleight_core.observation.terms import Frame
 
 from sleight_sim.engines import SimState
+from sleight_sim.tasks.compose.chain import MechanismState
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
-from sleight_sim.tasks.compose.engine import MechanismState
 
 Array = NDArray[np.float64]
 

@@ -181,7 +181,7 @@ def _open_microwave(plan: Planner) -> None:
     plan.move(0.5, behind - 0.035 * right, euler, joints, tip)
     plan.move(0.5, behind + 0.025 * right, euler, joints, tip)
     for angle in (0.3, 0.6, 0.9, 1.15):
-        there, quat = task.engine.handle_pose(np.full((plan.count, 1), angle))
+        there, quat = task.handle_pose(np.full((plan.count, 1), angle))
         away = quat_rotate(quat, np.tile([0.025, -0.022, 0.0], (plan.count, 1)))
         plan.move(0.55, there + away, euler + np.array([angle, 0.0, 0.0]), joints, tip)
 
@@ -195,23 +195,23 @@ def _open_door(plan: Planner) -> None:
     near = _along(task, 1)
     # The point of the fingers that lies on the lever: so far from the tips that these reach the door.
     over = tip + np.array([0.0, -0.004, -0.042])
-    still, _ = task.engine.handle_pose(np.zeros((plan.count, 2)))
+    still, _ = task.handle_pose(np.zeros((plan.count, 2)))
     plan.move(1.1, still + 0.05 * near + 0.05 * _UP, euler, joints, over)
     plan.move(0.5, still + 0.025 * _UP, euler, joints, over)
     for hinge, seconds in ((0.0, 0.9), (0.2, 0.6), (0.45, 0.6), (0.7, 0.6)):
-        there, _ = task.engine.handle_pose(np.tile([hinge, 0.75], (plan.count, 1)))
+        there, _ = task.handle_pose(np.tile([hinge, 0.75], (plan.count, 1)))
         turn = np.array([-hinge, 0.0, 0.0])
         plan.move(seconds, there - 0.012 * _UP - (hinge > 0) * 0.02 * near, euler + turn, joints, over)
 
 
 def _handles(task: ComposeTask, share: float) -> Array:
     """Handles (B, 3) m with every joint at a share of its range."""
-    return task.engine.handle_pose(task.engine.lower + share * (task.engine.upper - task.engine.lower))[0]
+    return task.handle_pose(task.chain.lower + share * (task.chain.upper - task.chain.lower))[0]
 
 
 def _range(task: ComposeTask) -> Array:
     """Range of the first joint (B, 1)."""
-    return (task.engine.upper - task.engine.lower)[:, :1]
+    return (task.chain.upper - task.chain.lower)[:, :1]
 
 
 def _along(task: ComposeTask, axis: int) -> Array:

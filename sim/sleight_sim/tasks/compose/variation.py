@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,10 +51,27 @@ class MechanismDraw:
 
 @dataclass(frozen=True)
 class WorldDraw:
-    """One environment's world: an object, a mechanism, or both (a composition)."""
+    """One environment's world: an object, a mechanism, or both (a composition).
+
+    Attributes:
+        thing: The object.
+        mechanism: The mechanism.
+        further: More mechanisms on the same table: what the later skills of a sequence act on.
+    """
 
     thing: ObjectDraw | None
     mechanism: MechanismDraw | None
+    further: tuple[MechanismDraw, ...] = ()
+
+    @classmethod
+    def of(cls, thing: ObjectDraw | None, mechanisms: Sequence[MechanismDraw]) -> WorldDraw:
+        """The world of an object and some mechanisms, in their order."""
+        return cls(thing, next(iter(mechanisms), None), tuple(mechanisms[1:]))
+
+    @property
+    def mechanisms(self) -> tuple[MechanismDraw, ...]:
+        """All mechanisms, in their order."""
+        return (() if self.mechanism is None else (self.mechanism,)) + self.further
 
 
 @dataclass(frozen=True)

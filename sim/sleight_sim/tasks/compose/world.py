@@ -26,29 +26,35 @@ class ComposeWorld:
     Attributes:
         model: Joints "wrist", the hand's, "object", then the mechanism's.
         draw: What it was made from.
-        mechanism: Its chain, or None.
+        mechanisms: The chains of its mechanisms.
     """
 
     model: mujoco.MjModel
     draw: WorldDraw
-    mechanism: Mechanism | None
+    mechanisms: tuple[Mechanism, ...]
+
+    @property
+    def mechanism(self) -> Mechanism | None:
+        """The chain of the first mechanism, or None."""
+        return next(iter(self.mechanisms), None)
 
 
 def build_world(table: HandTable, draw: WorldDraw, timestep: float, *, visuals: bool = False) -> ComposeWorld:
     """Compile one environment's world.
 
     Worlds of the same object and mechanism kinds have the same MjData layout whatever their draws, so that one batch
-    can hold them; a world with both is a composition.
+    can hold them; a world with both is a composition. Several mechanisms stand on one table, where an episode puts
+    them; they do not meet each other.
 
     Args:
         table: A hand on a floating wrist.
-        draw: Object and mechanism.
+        draw: Object and mechanisms.
         timestep: Physics step (s).
         visuals: Add a table, a floor, lights and a camera for pictures (no effect on the physics or the layout).
     """
     spec = mujoco.MjSpec()
     spec.compiler.degree = False
-    kinds = [part.kind for part in (draw.thing, draw.mechanism) if part is not None]
+    kinds = [part.kind for part in (draw.thing, *draw.mechanisms) if part is not None]
     spec.modelname = "_".join(["compose", table.name, *kinds])
     spec.option.timestep = timestep
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
@@ -61,13 +67,18 @@ def build_world(table: HandTable, draw: WorldDraw, timestep: float, *, visuals: 
     add_hand(spec, table)
     add_object(spec, draw.thing)
     add_contact_sensors(spec, table, OBJECT)
-    mechanism = None if draw.mechanism is None else add_mechanism(spec, draw.mechanism)
-    if mechanism is not None:
-        add_contact_sensors(spec, table, MECHANISM)
+    mechanisms = tuple(add_mechanism(spec, part, _prefix(i)) for i, part in enumerate(draw.mechanisms))
+    for mechanism in mechanisms:
+        add_contact_sensors(spec, table, mechanism.prefix + MECHANISM)
     if visuals:
         add_visuals(spec)
         # From the hand's side, where the mechanisms have their handles.
         eye = np.array([0.60, 0.62, TABLE_HEIGHT + 0.45])
         quat = look_at(eye, np.array([0.0, 0.02, TABLE_HEIGHT + 0.11]))
         spec.worldbody.add_camera(name=CAMERA, pos=eye, quat=quat, fovy=40)
-    return ComposeWorld(spec.compile(), draw, mechanism)
+    return ComposeWorld(spec.compile(), draw, mechanisms)
+
+
+def _prefix(index: int) -> str:
+    """Before the names of a mechanism's parts; nothing for the first."""
+    return f"{index + 1}_" if index else ""

@@ -132,6 +132,32 @@ class CompositionConfig(_Config):
     bounds: BoundConfig = BoundConfig()
 
 
+class LeaveConfig(_Config):
+    """How the hand leaves one mechanism for the next [own].
+
+    Attributes:
+        steps: Actions in which the wrist backs off and released fingers open: 1 s.
+        retreat: What the wrist moves by (m, task frame): up and towards the hand's side, the side on which every
+            mechanism has its handle, so that nothing stands in the way.
+    """
+
+    steps: int = Field(default=30, ge=0)
+    retreat: tuple[float, float, float] = (0.0, 0.08, 0.08)
+
+
+class SequenceConfig(CompositionConfig):
+    """A rollout of an object that is kept and interactions one after another; each has `steps` actions.
+
+    Attributes:
+        places: (K,) where each interaction's own frame lies on the table (m) [own]: left and right of the middle, so
+            that two wide mechanisms have room on the table of 1 m.
+        leave: Before every transition but the first.
+    """
+
+    places: tuple[tuple[float, float, float], ...] = ((-0.26, 0.0, 0.0), (0.26, 0.0, 0.0))
+    leave: LeaveConfig = LeaveConfig()
+
+
 class ResidualPreset(_Config):
     """One training of one residual."""
 

@@ -261,16 +261,7 @@ def _needed(
     if policy is None:
         raise SleightError(f"'{method.title}' has a {kind} residual and none is given", remedy=f"give --{kind}")
     spec = policy.spec
-    if spec.kind != kind or spec.tasks != tasks:
-        raise SleightError(
-            f"this is no {kind} residual of {' and '.join(tasks)}", value=f"{spec.kind} of {' and '.join(spec.tasks)}"
-        )
-    if mask not in spec.masks:
-        raise SleightError(
-            f"the {kind} residual was not trained with these fingers preserved",
-            value=list(mask),
-            remedy=f"it knows {[list(known) for known in spec.masks]}",
-        )
+    spec.check(kind, tasks, mask)
     if kind == "second" and spec.unmasked != (method.second == "unmasked"):
         raise SleightError(
             f"the second residual is {'un' if spec.unmasked else ''}masked",

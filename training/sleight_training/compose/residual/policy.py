@@ -49,6 +49,24 @@ class ResidualSpec(BaseModel):
     bounds: tuple[float, ...]
     hidden: tuple[int, ...]
 
+    def check(self, kind: str, tasks: tuple[str, ...], mask: tuple[str, ...]) -> None:
+        """Check that it was trained for some tasks and a mask's preserved fingers.
+
+        Raises:
+            SleightError: It was trained for something else.
+        """
+        if self.kind != kind or self.tasks != tasks:
+            raise SleightError(
+                f"this is no {kind} residual of {' and '.join(tasks)}",
+                value=f"{self.kind} of {' and '.join(self.tasks)}",
+            )
+        if mask not in self.masks:
+            raise SleightError(
+                f"the {kind} residual was not trained with these fingers preserved",
+                value=list(mask),
+                remedy=f"it knows {[list(known) for known in self.masks]}",
+            )
+
 
 class Residual(Protocol):
     """A trained residual, in torch or from a bundle."""

@@ -17,11 +17,12 @@ def interaction_progress(task: ComposeTask) -> Array:
     Raises:
         SleightError: The task is no interaction.
     """
-    success, engine = task.config.success, task.engine
+    success = task.config.success
     if not isinstance(success, InteractionSuccess):
         raise SleightError("not an interaction task", value=task.config.name, remedy="choose one such as PushButton")
-    i = engine.joint_names.index(success.joint)
-    start, lower, upper = engine.joint_start[:, i], engine.lower[:, i], engine.upper[:, i]
+    chain = task.chain
+    i = chain.joint_names.index(success.joint)
+    start, lower, upper = chain.joint_start[:, i], chain.lower[:, i], chain.upper[:, i]
     share = lower + (success.share or 0.0) * (upper - lower)
     goal = share if success.opening is None else np.full_like(start, success.opening)
     return np.clip(np.nan_to_num((task.mechanism.joint_pos[:, i] - start) / (goal - start)), 0.0, 1.0)

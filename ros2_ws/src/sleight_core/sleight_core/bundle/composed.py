@@ -1,9 +1,10 @@
 """The manifest's section of skills that share a hand: DexCompose on board.
 
-One bundle holds any number of skills and of pairs of them. A skill is a diffusion policy: a graph that makes a chunk of
-actions from the latest observations and noise. A pair says which fingers the first skill keeps while the second acts
-(the mask), by how much each may be corrected (the bounds), by which residual networks, and how the hand gets from one
-to the other. How it runs is said in `sleight_core.compose`.
+One bundle holds any number of skills, of pairs of them, and of sequences of three. A skill is a diffusion policy: a
+graph that makes a chunk of actions from the latest observations and noise. A pair says which fingers the first skill
+keeps while the second acts (the mask), by how much each may be corrected (the bounds), by which residual networks, and
+how the hand gets from one to the other. A sequence says the same of a third skill that follows a pair. How it runs is
+said in `sleight_core.compose`.
 """
 
 from __future__ import annotations
@@ -84,16 +85,20 @@ class ResidualSection(Section):
 
 
 class TransitionSection(Section):
-    """From the first skill's success to the second skill's start; counts are of actions.
+    """From one skill's success to the next skill's start; counts are of actions.
 
     Attributes:
         hold: All fingers and the wrist stay where they are, the first skill's residual acts.
-        steps: Then the second skill's elements move to `target`, with minimum jerk.
+        leave: Then the wrist moves by `retreat`, without turning, and the next skill's fingers go to `target`.
+        retreat: How the wrist leaves what the skill before has touched, m, task frame.
+        steps: Then the next skill's elements move to `target`, with minimum jerk.
         settle: Then they stay there.
-        target: (A,) in the action's units; elements of the first skill are not used.
+        target: (A,) in the action's units; elements of earlier skills are not used.
     """
 
     hold: int = Field(default=0, ge=0, le=10_000)
+    leave: int = Field(default=0, ge=0, le=10_000)
+    retreat: Vec3 = (0.0, 0.0, 0.0)
     steps: int = Field(ge=0, le=10_000)
     settle: int = Field(default=0, ge=0, le=10_000)
     target: tuple[float, ...]
@@ -125,6 +130,11 @@ class PairSection(Section):
     transition: TransitionSection
 
     @property
+    def skills(self) -> tuple[str, ...]:
+        """Names of the skills in the order in which they act."""
+        return self.first, self.second
+
+    @property
     def residuals(self) -> dict[str, ResidualSection]:
         """Those that are there, by the field's name."""
         named = {"first_residual": self.first_residual, "second_residual": self.second_residual}
@@ -137,8 +147,34 @@ class PairSection(Section):
         return self
 
 
+class SequenceSection(PairSection):
+    """A third skill after a pair: `first` keeps what it has, `between` has acted, `second` acts now.
+
+    It begins where the pair of `first` and `between` is when this skill is engaged. What is said of a pair holds: the
+    first residual is the first skill's stabiliser, and corrects the fingers that it has kept since then.
+
+    Attributes:
+        between: The pair's second skill.
+        preserved: All fingers that are kept: those of the pair, and any more, which `between` keeps where they are.
+        mask: Whether the third skill owns an element.
+    """
+
+    between: Name
+
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Names of the skills in the order in which they act."""
+        return self.first, self.between, self.second
+
+    @model_validator(mode="after")
+    def _three(self) -> SequenceSection:
+        if self.between in (self.first, self.second):
+            raise ValueError(f"a sequence needs three skills, not '{self.between}' twice")
+        return self
+
+
 class ComposedSkills(Section):
-    """Skills that share a hand, and the pairs of them that were trained.
+    """Skills that share a hand, and the pairs and sequences of them that were trained.
 
     The action's parts are a wrist pose and all finger joints. Each action lasts `action_ticks` control ticks, at each
     of which a proportional servo turns the pose's error into the wrist's twist.
@@ -148,6 +184,7 @@ class ComposedSkills(Section):
         wrist_gain: Wrist speed for each unit of pose error, 1/s.
         skills: The skills.
         pairs: The pairs.
+        sequences: What may follow them.
     """
 
     kind: Literal["composed_skills"] = "composed_skills"
@@ -155,6 +192,14 @@ class ComposedSkills(Section):
     wrist_gain: Positive
     skills: tuple[SkillSection, ...] = Field(min_length=1)
     pairs: tuple[PairSection, ...] = ()
+    sequences: tuple[SequenceSection, ...] = ()
+
+    @property
+    def compositions(self) -> dict[str, PairSection]:
+        """Pairs and sequences, by their place in the manifest."""
+        rows = {f"composition.pairs.{i}": pair for i, pair in enumerate(self.pairs)}
+        rows.update({f"composition.sequences.{i}": row for i, row in enumerate(self.sequences)})
+        return rows
 
     @property
     def skill_names(self) -> tuple[str, ...]:
@@ -169,6 +214,10 @@ class ComposedSkills(Section):
         """A pair by its skills' names, if it was trained."""
         return next((pair for pair in self.pairs if (pair.first, pair.second) == (first, second)), None)
 
+    def sequence(self, first: str, between: str, third: str) -> SequenceSection | None:
+        """A sequence by its skills' names, if it was trained."""
+        return next((row for row in self.sequences if row.skills == (first, between, third)), None)
+
     def terms(self) -> list[tuple[str, TermSpec]]:
         """Every term that any graph sees, with its place in the manifest."""
         rows = [
@@ -177,8 +226,8 @@ class ComposedSkills(Section):
             for j, term in enumerate(skill.observation)
         ]
         rows += [
-            (f"composition.pairs.{i}.{name}.observation.{j}", term)
-            for i, pair in enumerate(self.pairs)
+            (f"{place}.{name}.observation.{j}", term)
+            for place, pair in self.compositions.items()
             for name, section in pair.residuals.items()
             for j, term in enumerate(section.observation)
         ]
@@ -187,8 +236,8 @@ class ComposedSkills(Section):
     def graph_roles(self) -> dict[str, str]:
         """Role of every graph that is used, by its place in the manifest."""
         rows = {f"composition.skills.{i}.graph": skill.graph for i, skill in enumerate(self.skills)}
-        for i, pair in enumerate(self.pairs):
-            rows |= {f"composition.pairs.{i}.{name}.graph": part.graph for name, part in pair.residuals.items()}
+        for place, pair in self.compositions.items():
+            rows |= {f"{place}.{name}.graph": part.graph for name, part in pair.residuals.items()}
         return rows
 
     @model_validator(mode="after")
@@ -201,4 +250,18 @@ class ComposedSkills(Section):
             raise ValueError(f"a pair occurs twice: {pairs}")
         if unknown := sorted({name for pair in pairs for name in pair} - set(names)):
             raise ValueError(f"pairs name skills that are not there: {unknown}")
+        self._check_sequences()
         return self
+
+    def _check_sequences(self) -> None:
+        chains = [row.skills for row in self.sequences]
+        if len(set(chains)) != len(chains):
+            raise ValueError(f"a sequence occurs twice: {chains}")
+        for row in self.sequences:
+            if self.skill(row.second) is None:
+                raise ValueError(f"a sequence names a skill that is not there: '{row.second}'")
+            pair = self.pair(row.first, row.between)
+            if pair is None:
+                raise ValueError(f"a sequence follows a pair that is not there: {row.first} + {row.between}")
+            if lost := sorted(set(pair.preserved) - set(row.preserved)):
+                raise ValueError(f"'{row.second}' would take fingers that {row.first} keeps: {lost}")

@@ -44,10 +44,10 @@ def check_against_hand(manifest: Manifest, composition: ComposedSkills, table: H
         raise BundleError("action", expected=expected, found=found, remedy=trained) from error
     for i, skill in enumerate(composition.skills):
         _check_terms(table, skill.observation, f"composition.skills.{i}.observation")
-    for i, pair in enumerate(composition.pairs):
+    for place, pair in composition.compositions.items():
         for name, section in pair.residuals.items():
-            _check_terms(table, section.observation, f"composition.pairs.{i}.{name}.observation")
-        _check_mask(table, pair, f"composition.pairs.{i}")
+            _check_terms(table, section.observation, f"{place}.{name}.observation")
+        _check_mask(table, pair, place)
 
 
 def _check_terms(table: HandTable, terms: tuple[TermSpec, ...], field: str) -> None:
@@ -98,12 +98,11 @@ def check_structure(manifest: Manifest, composition: ComposedSkills) -> None:
         )
     _check_known(composition)
     a = manifest.action_size
-    for i, pair in enumerate(composition.pairs):
+    for place, pair in composition.compositions.items():
         sizes = {"mask": len(pair.mask), "bounds": len(pair.bounds), "transition.target": len(pair.transition.target)}
         for what, size in sizes.items():
             if size != a:
-                field = f"composition.pairs.{i}.{what}"
-                raise BundleError(field, expected=f"{a} elements", found=size, remedy=_EXPORT_AGAIN)
+                raise BundleError(f"{place}.{what}", expected=f"{a} elements", found=size, remedy=_EXPORT_AGAIN)
     there = [graph.role for graph in manifest.graphs]
     roles = composition.graph_roles()
     for field, role in roles.items():
@@ -137,7 +136,7 @@ def check_io(manifest: Manifest, composition: ComposedSkills) -> None:
     for skill in composition.skills:
         inputs, outputs = sampler_shapes(skill, a)
         _check_graph_io(manifest, skill.graph, inputs, outputs)
-    for pair in composition.pairs:
+    for pair in composition.compositions.values():
         for section in pair.residuals.values():
             _check_graph_io(manifest, section.graph, {OBSERVATION: (section.observation_size,)}, {RESIDUAL: (a,)})
 

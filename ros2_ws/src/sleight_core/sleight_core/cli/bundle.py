@@ -116,12 +116,13 @@ def _composition(composition: ComposedSkills) -> list[Table]:
         terms = ", ".join(term.name for term in skill.observation)
         chunk = f"{skill.execute} of {skill.horizon}, asked for {skill.lead} early"
         skills.add_row(skill.name, skill.graph, terms, chunk)
-    pairs = Table("first", "keeps", "second", "residuals", "transition", title="Pairs", title_justify="left")
-    for pair in composition.pairs:
+    pairs = Table("first", "keeps", "then", "residuals", "transition", title="Compositions", title_justify="left")
+    for pair in composition.compositions.values():
         graphs = ", ".join(section.graph for section in pair.residuals.values()) or "none"
         way = pair.transition
-        counts = f"{way.hold} + {way.steps} + {way.settle} actions"
-        pairs.add_row(pair.first, ", ".join(pair.preserved), pair.second, graphs, counts)
+        counts = " + ".join(str(n) for n in (way.hold, way.leave, way.steps, way.settle) if n) or "no"
+        then = ", then ".join(pair.skills[1:])
+        pairs.add_row(pair.first, ", ".join(pair.preserved), then, graphs, f"{counts} actions")
     return [skills, pairs]
 
 
@@ -163,7 +164,7 @@ def _importer() -> Callable[..., Bundle]:
 def _facts(manifest: Manifest) -> Table:
     hand, control, task, training = manifest.hand, manifest.control, manifest.task, manifest.training
     composition = manifest.composition.model_dump()
-    long = ("kind", "mask", "bounds", "skills", "pairs")
+    long = ("kind", "mask", "bounds", "skills", "pairs", "sequences")
     settings = ", ".join(f"{key} {value}" for key, value in composition.items() if key not in long)
     rows: dict[str, Any] = {
         "hand": f"{hand.name}: {len(hand.joint_names)} joints, {len(hand.actuated_joint_names)} actuated, "

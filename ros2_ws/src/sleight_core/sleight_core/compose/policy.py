@@ -16,12 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sleight_core.action.spec import Command
-from sleight_core.bundle.composed import ComposedSkills, PairSection, ResidualSection, SkillSection
+from sleight_core.bundle.composed import (
+    ComposedSkills,
+    PairSection,
+    ResidualSection,
+    SequenceSection,
+    SkillSection,
+)
 from sleight_core.compose.action import ComposeAction, PoseCommand
 from sleight_core.compose.chunks import ChunkCounts, ChunkRunner, ChunkShape, Executor, Sampler, background
 from sleight_core.compose.graphs import OnnxResidual, OnnxSampler
 from sleight_core.compose.ownership import WRIST, WRIST_SIZE
-from sleight_core.compose.stages import FIRST, SECOND, PairRun
+from sleight_core.compose.stages import ACTING, FIRST, PairRun
 from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import BundleError, SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
@@ -46,7 +52,8 @@ class ComposedTick:
         action: (28,) the action in force: executed, after residuals, masks and limits.
         residual: (28,) what residuals added to it.
         observation: (O,) what the acting skill saw last.
-        mask: (28,) whether the second skill owns an element; all false while one skill acts alone.
+        mask: (28,) whether the second or third skill, the one that plans, owns an element; all false while one skill
+            acts alone.
         stage: As `sleight_core.compose.stages` names them.
         skill: The skill that plans.
         owners: Who owns each of the hand's joints and then the wrist, by skill.
@@ -153,9 +160,9 @@ class ComposedPolicy:
             builder = ObservationBuilder(table, section.observation)
             shape = _shape(section, self.action.size)
             self._skills[section.name] = _Skill(section, builder, ChunkRunner(sampler, shape, executor, clock))
-        # Pairs may share a network: each graph is loaded once.
+        # Compositions may share a network: each graph is loaded once.
         self._networks: dict[str, OnnxResidual] = {}
-        for pair in composition.pairs:
+        for pair in composition.compositions.values():
             for part in pair.residuals.values():
                 if part.graph not in self._networks:
                     self._networks[part.graph] = OnnxResidual(bundle, part, table)
@@ -175,15 +182,15 @@ class ComposedPolicy:
         """Check that a skill can be engaged now.
 
         Raises:
-            SleightError: There is no such skill, or no pair of it and the one that acts.
+            SleightError: There is no such skill, or no composition that goes on with it from where this one is.
         """
         if skill not in self._skills:
             raise SleightError("the bundle has no skill", value=skill, remedy=f"it has {', '.join(self._skills)}")
         if self._acting is not None and skill != self.skill:
-            self._find_pair(skill)
+            self._find_next(skill)
 
     def engage(self, skill: str, seed: int) -> None:
-        """Let a skill act: alone, or after the one that acts now, which then keeps its fingers.
+        """Let a skill act: alone, or after the one that acts now, which then keeps its fingers; or after two.
 
         Args:
             skill: Its name. The one that acts alone begins anew.
@@ -194,7 +201,7 @@ class ComposedPolicy:
         """
         self.check(skill)
         if self._acting is not None and skill != self.skill:
-            self._next_pair = self._find_pair(skill)
+            self._next = self._find_next(skill)
         else:
             self.release()
         self._acting = self._skills[skill]
@@ -206,7 +213,7 @@ class ComposedPolicy:
     def release(self) -> None:
         """Forget what runs."""
         self._acting: _Skill | None = None
-        self._next_pair: PairSection | None = None
+        self._next: PairSection | None = None
         self._pair: PairRun | None = None
         self._remembered: dict[str, Array] = {}
         self._ticks = 0
@@ -267,9 +274,9 @@ class ComposedPolicy:
 
     def _decide(self, skill: _Skill, state: RobotState, sent_targets: Array, sent_twist: Array) -> None:
         """Decide the action of the next ticks."""
-        if self._next_pair is not None:
-            self._begin_pair(self._next_pair, self._here(state, sent_targets), state)
-            self._next_pair = None
+        if self._next is not None:
+            self._begin_pair(self._next, self._here(state, sent_targets), state)
+            self._next = None
         if self._pair is None:
             planned = self._plan(skill, state, due=False)
             if planned is None:
@@ -282,12 +289,12 @@ class ComposedPolicy:
     def _compose(self, skill: _Skill, pair: PairRun, state: RobotState, sent_targets: Array, sent_twist: Array) -> None:
         """Decide the action of a composition (Eqs. 7 to 12)."""
         self._stage = pair.stage
-        acting = self._stage == SECOND
+        acting = self._stage in ACTING
         if acting:
             planned = self._plan(skill, state, due=True)
         else:
             planned = pair.way()
-            if pair.until_second <= skill.section.lead:
+            if pair.until_acting <= skill.section.lead:
                 skill.chunks.prepare(self._observe(skill, state), ask=True)
         moved = planned is not None
         if moved:
@@ -295,12 +302,12 @@ class ComposedPolicy:
         assert self._nominal is not None
         seen = Frame(self._with_memory(pair, state, sent_targets, sent_twist), self._kinematics)
         first = self._ask(pair.section.first_residual, seen)
-        # While a chunk is late the second skill's elements stay where they are, its correction included.
+        # While a chunk is late the acting skill's elements stay where they are, its correction included.
         if acting and moved:
             self._second_output = self._ask(pair.section.second_residual, seen)
         command = pair.residual.compose(pair.hold, first, self._nominal, self._second_output)
         base = pair.ownership.assemble(pair.hold, self._nominal)
-        self._squashed = np.where(pair.ownership.first, np.tanh(first), 0.0)
+        self._squashed = np.where(pair.stabilised, np.tanh(first), 0.0)
         self._residual = command - base
         self._last = self.action.clip(command)
         if moved:
@@ -328,13 +335,14 @@ class ComposedPolicy:
             return np.zeros((1, self.action.size))
         return np.asarray(self._networks[section.graph](frame), dtype=np.float64)
 
-    # The pair ------------------------------------------------------------------------------------------------------
+    # The composition -----------------------------------------------------------------------------------------------
 
-    def _find_pair(self, skill: str) -> PairSection:
-        if self._pair is not None or self._next_pair is not None:
-            raise SleightError(
-                f"'{self.skill}' is the second skill of a composition already", remedy="release the policy first"
-            )
+    def _find_next(self, skill: str) -> PairSection:
+        """The composition that goes on with a skill."""
+        if self._next is not None:
+            return self._find_sequence(self._next, skill, acts=False)
+        if self._pair is not None:
+            return self._find_sequence(self._pair.section, skill, acts=not self._pair.until_acting)
         pair = self.composition.pair(self.skill, skill)
         if pair is None:
             known = [f"{row.first} + {row.second}" for row in self.composition.pairs]
@@ -343,18 +351,36 @@ class ComposedPolicy:
             )
         return pair
 
+    def _find_sequence(self, section: PairSection, skill: str, *, acts: bool) -> SequenceSection:
+        third = isinstance(section, SequenceSection)
+        sequence = None if third else self.composition.sequence(section.first, section.second, skill)
+        if sequence is None:
+            known = [" + ".join(row.skills) for row in self.composition.sequences]
+            raise SleightError(
+                f"'{self.skill}' is the {'third' if third else 'second'} skill of a composition already, "
+                f"and none goes on with '{skill}'",
+                remedy="release the policy first" + (f"; the bundle has {', '.join(known)}" if known else ""),
+            )
+        if not acts:
+            raise SleightError(f"'{self.skill}' does not act yet", remedy="wait until it does, or release the policy")
+        return sequence
+
     def _begin_pair(self, section: PairSection, here: Array, state: RobotState) -> None:
         hold = here
         if section.hold_reference == "measured":
             joints = self.table.actuated_index
             hold = self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints]))
-        self._pair = PairRun.begin(self.table, section, hold)
-        self._owners = _owners(self.table, self._pair)
-        self._remembered = hold_memory(self.table, state, hold) | {
-            "preserved": self._pair.ownership.first[None, WRIST_SIZE:],
+        if self._pair is None:
+            # The object's place in the palm is that of the first skill's success, also for a third skill.
+            self._remembered = hold_memory(self.table, state, hold)
+        self._pair = PairRun.begin(self.table, section, hold, self._pair)
+        self._owners = (*self._pair.joint_owners, section.second)
+        self._remembered = self._remembered | {
+            "preserved": self._pair.stabilised[None, WRIST_SIZE:],
             "fingers": self._pair.ownership.finger_mask[None].astype(np.float64),
         }
-        self._nominal = hold
+        self._second_output = np.zeros_like(hold)
+        self._nominal = self._pair.hold
         self._late = ""
 
     def _here(self, state: RobotState, sent_targets: Array) -> Array:
@@ -374,13 +400,6 @@ class ComposedPolicy:
             "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
         }
         return replace(state, memory=memory)
-
-
-def _owners(table: HandTable, pair: PairRun) -> tuple[str, ...]:
-    """Which skill owns each of the hand's joints, and the wrist."""
-    of = {"first": pair.section.first, "second": pair.section.second}
-    owners = pair.ownership.joint_owners
-    return (*(of[owners[name]] for name in table.joint_names), of[pair.ownership.wrist])
 
 
 def owned_names(table: HandTable) -> tuple[str, ...]:
