@@ -59,7 +59,7 @@ def unpack_objects(arrays: Mapping[str, NDArray[Any]], names: Sequence[str]) -> 
             )
             for i, name in enumerate(names)
         ]
-    except (KeyError, IndexError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError):
         return None
 
 
