@@ -54,8 +54,8 @@ def test_worlds_of_a_pair_hold_the_grasped_objects(grasped_file):
 
 def test_a_composed_rollout_starts_from_a_grasp(grasped):
     score = evaluate_pair(
-        "Grasp", "PushButton", Method.MASK_ONLY, held=grasped, skill=scripted_skill(), mask=MASK, seeds=(3,), rollouts=2,
-        num_threads=1,
+        "Grasp", "PushButton", Method.MASK_ONLY, held=grasped, skill=scripted_skill(), mask=MASK, seeds=(3,),
+        rollouts=2, num_threads=1,
     )  # fmt: skip
     row = score.row()
     assert row["first"] == "Grasp" and row["episodes"] == 2
