@@ -41,8 +41,8 @@ def test_release_tests_say_what_is_held_and_how_far_it_turned(grasped, tmp_path)
 def test_worlds_of_a_pair_hold_the_grasped_objects(grasped_file):
     held, config = read_pair(grasped_file, "Grasp", "PushButton")
     task, worlds = make_holding_worlds(config, held, 4, num_threads=1)
-    names = [task.engine.worlds[i].draw.thing.name for i in range(4)]
-    assert names == [held.draws[world].name for world in worlds] and len(set(names)) == 2
+    things = [world.draw.thing for world in task.engine.worlds]
+    assert things == [held.draws[world] for world in worlds] and len(set(things)) == 2
     assert first_config(held) == held.task
     with pytest.raises(SleightError, match="held states of another task"):
         read_pair(grasped_file, "GraspBall", "PushButton")

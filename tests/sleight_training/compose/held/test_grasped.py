@@ -74,7 +74,7 @@ def test_a_mesh_file_that_changed_is_refused(bundle, tmp_path):
     mesh = box(tmp_path / "thing.stl", 0.08)
     with pytest.raises(KeyboardInterrupt):
         collect_from(path, GraspRounds(bundle, str(mesh), config, num_threads=1), config, report=stop)
-    assert read_library(path, partial=True).draws[0].name.endswith("/thing")
+    assert read_library(path, partial=True).meta.draws[0]["name"].endswith("/thing")
     box(mesh, 0.07)
     with pytest.raises(SleightError, match="the shape of object '.*/thing' has changed"):
         collect_from(path, GraspRounds(bundle, str(mesh), config, num_threads=1), config, resume=True)

@@ -10,6 +10,7 @@ policy's; how many do not is counted.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,8 +25,8 @@ from sleight_sim.tasks.compose.engine import ComposeEngine
 from sleight_sim.tasks.compose.env import ComposeTask
 from sleight_sim.tasks.compose.grasped import GRASP, grasp_as_task
 from sleight_sim.tasks.compose.make import compose_hand
-from sleight_sim.tasks.compose.shapes import shape_draws
-from sleight_sim.tasks.compose.variation import WorldDraw
+from sleight_sim.tasks.compose.shapes import ShapeDraw, shape_draws
+from sleight_sim.tasks.compose.variation import ObjectDraw, WorldDraw
 from sleight_sim.tasks.compose.world import ComposeWorld, build_world
 from sleight_sim.tasks.grasp.env import GraspTask
 from sleight_sim.tasks.grasp.make import make_grasp_task
@@ -108,8 +109,9 @@ class GraspRounds:
         self.config = config
         own = self._bundle.manifest.task.object.set
         things = resolve_objects(objects, own=own, mesh_scale=mesh_scale)[: min(config.worlds, MAX_ENVS)]
-        self.draws = shape_draws(things)
-        self._things = [draw.spec for draw in self.draws]
+        draws = shape_draws(things)
+        self.draws: Sequence[ObjectDraw | ShapeDraw] = draws
+        self._things = [draw.spec for draw in draws]
         self.episodes = min(MAX_ENVS, max(config.count, len(self.draws)))
         self.reached = 0
         self._num_threads = num_threads
@@ -123,7 +125,7 @@ class GraspRounds:
         adopt(task, self._bundle)
         grasps = self._until_held(task)
         self.reached += int(grasps.held.sum())
-        names = [draw.name for draw in self.draws]
+        names = [thing.name for thing in self._things]
         world = np.array([names.index(thing.name) for thing in task.objects], dtype=np.int64)
         return self._set_down(grasps, world, seed)
 

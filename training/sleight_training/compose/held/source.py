@@ -80,7 +80,8 @@ class SkillRounds:
         self.name, self.task, self.config = skill.name, task, config
         self._skill, self._num_threads = skill, num_threads
         self._worlds = make_worlds(task, min(config.worlds, config.count), config.seed)
-        self.draws = [world.draw.thing for world in self._worlds if world.draw.thing is not None]
+        things = [world.draw.thing for world in self._worlds]
+        self.draws: Sequence[ObjectDraw | ShapeDraw] = [thing for thing in things if thing is not None]
         self.episodes = len(self._worlds)
 
     def play(self, number: int) -> Played:
