@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sleight_core.errors import SleightError
 from sleight_core.rotations import quat_multiply, yaw_quat
 
 from sleight_sim.tasks.compose.action import euler_to_quat
-from sleight_sim.tasks.compose.config import ComposeTaskConfig, MechanismConfig, ObjectConfig, ShapeConfig
+from sleight_sim.tasks.compose.config import ComposeTaskConfig, MechanismConfig, ObjectConfig
 from sleight_sim.tasks.compose.shapes import ShapeDraw
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
@@ -74,17 +73,9 @@ class StartDraw:
 
 
 def draw_world(config: ComposeTaskConfig, rng: np.random.Generator) -> WorldDraw:
-    """Draw one environment's physics, uniformly in each range.
-
-    Raises:
-        SleightError: The task's objects are given, not drawn.
-    """
-    if isinstance(config.object, ShapeConfig):
-        raise SleightError(
-            "a grasp's objects are given, not drawn", value=config.name, remedy="make its worlds from held states"
-        )
+    """Draw one environment's physics, uniformly in each range; a given shape is left to who gives it."""
     thing = mechanism = None
-    if config.object is not None:
+    if isinstance(config.object, ObjectConfig):
         thing = ObjectDraw(config.object.kind, **_draw(config.object, rng))
     if config.mechanism is not None:
         mechanism = MechanismDraw(config.mechanism.kind, **_draw(config.mechanism, rng))
