@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ THINGS = [household_object(family, 0) for family in FAMILIES]
 
 
 def same(a: ObjectSpec, b: ObjectSpec) -> bool:
-    def equal(x: object, y: object) -> bool:
+    def equal(x: Any, y: Any) -> bool:
         return bool(np.array_equal(x, y)) if isinstance(x, np.ndarray) else x == y
 
     rows = [list(vars(thing.stable_poses).values()) for thing in (a, b)]
