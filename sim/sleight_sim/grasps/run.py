@@ -17,7 +17,7 @@ from sleight_core.hand import HandTable
 from sleight_sim.grasps.generate import Generator, GeneratorConfig
 from sleight_sim.grasps.metrics import diversity
 from sleight_sim.grasps.proposal import GraspProposals, read_about
-from sleight_sim.objects.cache import content_digest
+from sleight_sim.objects.packing import object_digest
 from sleight_sim.objects.spec import ObjectSpec
 
 #: Called with an object's name and how many grasps it has so far.
@@ -110,11 +110,6 @@ def file_stem(name: str) -> str:
     """Return a file name for an object's name, with a digest in it that tells similar names apart."""
     plain = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")
     return f"{plain[-60:]}_{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-def object_digest(thing: ObjectSpec) -> str:
-    """Return a SHA-256 over what the physics sees of an object."""
-    return content_digest({"pieces": thing.pieces, "com": thing.com, "inertia": thing.inertia})
 
 
 def _present(file: Path, table: HandTable, made: dict[str, Any]) -> tuple[GraspProposals, dict[str, Any]] | None:

@@ -12,9 +12,10 @@ from sleight_core.hand import HandTable
 
 from sleight_sim.grasps.generate import GeneratorConfig
 from sleight_sim.grasps.proposal import GraspProposals, from_dataset, read_about
-from sleight_sim.grasps.run import file_stem, make_proposals, object_digest
+from sleight_sim.grasps.run import file_stem, make_proposals
 from sleight_sim.objects.cache import cache_root, content_digest
 from sleight_sim.objects.datasets import DATASET_JOINTS, DexGraspNet, UniDexGrasp
+from sleight_sim.objects.packing import object_digest
 from sleight_sim.objects.spec import ObjectSpec
 
 NONE, AUTO, GENERATE = "none", "auto", "generate"

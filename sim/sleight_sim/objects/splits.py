@@ -14,15 +14,14 @@ import sys
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, overload
+from typing import overload
 
-import numpy as np
-from numpy.typing import NDArray
 from sleight_core.errors import SleightError
 
 from sleight_sim.objects.cache import cache_root, read_arrays, write_arrays
+from sleight_sim.objects.packing import pack_objects, unpack_objects
 from sleight_sim.objects.scaled import object_name, scaled_object
-from sleight_sim.objects.spec import ObjectSpec, StablePoses
+from sleight_sim.objects.spec import ObjectSpec
 
 log = logging.getLogger("sleight.objects")
 
@@ -126,13 +125,13 @@ class HouseholdSplit(Sequence[ObjectSpec]):
         file = self.shard_file(k)
         names = self.names[k * SHARD : (k + 1) * SHARD]
         arrays = read_arrays(file)
-        things = None if arrays is None else _unpack(arrays, names)
+        things = None if arrays is None else unpack_objects(arrays, names)
         if things is None:
             if file.is_file():
                 log.warning("the cached objects in %s are damaged: made again", file)
             things = [scaled_object(*entry) for entry in self.entries[k * SHARD : (k + 1) * SHARD]]
             try:
-                write_arrays(file, _pack(things))
+                write_arrays(file, pack_objects(things))
             except OSError as error:
                 log.info("the objects are not cached: %s", error)
         self._shards[k] = things
@@ -142,51 +141,6 @@ class HouseholdSplit(Sequence[ObjectSpec]):
 def make_shard(split: str, k: int, folder: Path | None = None) -> int:
     """Make sure that a shard is in the cache (for worker processes); return the number of its objects."""
     return len(HouseholdSplit(split, folder).shard(k))
-
-
-def _pack(things: Sequence[ObjectSpec]) -> dict[str, NDArray[Any]]:
-    return {
-        "names": np.array([thing.name for thing in things]),
-        "families": np.array([thing.family for thing in things]),
-        "piece_counts": np.array([len(thing.pieces) for thing in things]),
-        "pieces": np.concatenate([thing.pieces for thing in things]),
-        "scalars": np.array([[thing.mass, thing.friction] for thing in things]),
-        "com": np.array([thing.com for thing in things]),
-        "inertia": np.array([thing.inertia for thing in things]),
-        "inertia_quat": np.array([thing.inertia_quat for thing in things]),
-        "pose_counts": np.array([len(thing.stable_poses) for thing in things]),
-        "pose_quats": np.concatenate([thing.stable_poses.quats for thing in things]),
-        "pose_heights": np.concatenate([thing.stable_poses.heights for thing in things]),
-        "pose_probabilities": np.concatenate([thing.stable_poses.probabilities for thing in things]),
-    }
-
-
-def _unpack(arrays: dict[str, NDArray[Any]], names: Sequence[str]) -> list[ObjectSpec] | None:
-    """Return the objects of a file, or None if it holds others."""
-    if arrays.get("names", np.zeros(0)).tolist() != list(names):
-        return None
-    try:
-        pieces = np.split(arrays["pieces"], np.cumsum(arrays["piece_counts"])[:-1])
-        poses = [
-            np.split(arrays[f"pose_{what}"], np.cumsum(arrays["pose_counts"])[:-1])
-            for what in ("quats", "heights", "probabilities")
-        ]
-        return [
-            ObjectSpec(
-                name=name,
-                family=str(arrays["families"][i]),
-                pieces=pieces[i],
-                mass=float(arrays["scalars"][i, 0]),
-                com=arrays["com"][i],
-                inertia=arrays["inertia"][i],
-                inertia_quat=arrays["inertia_quat"][i],
-                friction=float(arrays["scalars"][i, 1]),
-                stable_poses=StablePoses(*(pose[i] for pose in poses)),
-            )
-            for i, name in enumerate(names)
-        ]
-    except (KeyError, IndexError, ValueError):
-        return None
 
 
 @cache

@@ -12,10 +12,11 @@ from sleight_core.errors import SleightError
 from sleight_description import load_hand
 from sleight_sim.grasps import source
 from sleight_sim.grasps.proposal import NO_CONTACTS, GraspProposals
-from sleight_sim.grasps.run import file_stem, object_digest
+from sleight_sim.grasps.run import file_stem
 from sleight_sim.grasps.source import find_proposals
 from sleight_sim.grasps.task import make_proposal_task
 from sleight_sim.objects.household import household_object
+from sleight_sim.objects.packing import object_digest
 from sleight_sim.objects.sets import resolve_objects
 from sleight_sim.tasks.grasp.config import STAGE_1_REWARD, GraspTaskConfig, RewardConfig
 from sleight_sim.tasks.grasp.env import PALM_DOWN

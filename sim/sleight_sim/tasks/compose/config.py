@@ -48,6 +48,12 @@ class ObjectConfig(_Config):
     friction: Range = (0.7, 1.2)
 
 
+class ShapeConfig(_Config):
+    """The object of a grasp: any shape, given with each environment instead of drawn (see `ShapeDraw`)."""
+
+    kind: Literal["shape"] = "shape"
+
+
 class MechanismConfig(_Config):
     """The mechanism of an interaction task; each range is drawn uniformly once an environment.
 
@@ -153,7 +159,7 @@ class ComposeTaskConfig(_Config):
     name: str
     role: Literal["retention", "interaction"]
     paper: bool = True
-    object: ObjectConfig | None = None
+    object: ObjectConfig | ShapeConfig | None = None
     mechanism: MechanismConfig | None = None
     success: RetentionSuccess | InteractionSuccess
     start: StartConfig

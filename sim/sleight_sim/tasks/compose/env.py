@@ -16,6 +16,7 @@ from sleight_sim.tasks.compose.action import ComposeAction, PoseCommand
 from sleight_sim.tasks.compose.chain import MechanismChain, MechanismState
 from sleight_sim.tasks.compose.config import ComposeTaskConfig, InteractionSuccess, RetentionSuccess
 from sleight_sim.tasks.compose.engine import ComposeEngine, Ids
+from sleight_sim.tasks.compose.lying import LyingHeights
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.success import interaction_reached, retention_reached
 from sleight_sim.tasks.compose.variation import StartDraw, draw_starts
@@ -89,7 +90,8 @@ class ComposeTask:
         self.observation = ComposeObservation(self.table, config, self.chain.joint_names if engine.chains else ())
         self.joint_limits = JointLimits.from_table(self.table)
         self.wrist_limits = WristLimits.from_table(self.table)
-        self.rest = np.array([0.0 if draw.thing is None else draw.thing.rest_height for draw in draws])
+        self._lying = LyingHeights([draw.thing for draw in draws])
+        self.rest = self._lying.rest
         self.step_count = np.zeros(b, dtype=int)
         self.streak = np.zeros(b, dtype=int)
         self.succeeded = np.zeros(b, dtype=bool)
@@ -189,6 +191,10 @@ class ComposeTask:
         """The action (B, 28) that keeps the hand where it is and its targets what they are."""
         return self.action.encode(PoseCommand(self.sim.wrist_pos, self.sim.wrist_quat, self.sent_targets))
 
+    def lying(self) -> Array:
+        """Heights (B,) m in the task frame at which the objects' origins would lie (see `LyingHeights`)."""
+        return TABLE_HEIGHT + self._lying.at(self.sim.object_quat)
+
     def reached(self) -> Flags:
         """(B,) whether the success condition holds now."""
         success = self.config.success
@@ -196,7 +202,7 @@ class ComposeTask:
             chain = self.chain
             return interaction_reached(success, chain.joint_names, self.mechanism.joint_pos, chain.lower, chain.upper)
         assert isinstance(success, RetentionSuccess)
-        return retention_reached(success, self.sim.object_pos, self.sim.object_quat, TABLE_HEIGHT + self.rest)
+        return retention_reached(success, self.sim.object_pos, self.sim.object_quat, self.lying())
 
     def observe(self) -> dict[str, Array]:
         """The observation's terms now (see `ComposeObservation.compute`)."""

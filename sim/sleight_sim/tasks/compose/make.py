@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_description import load_hand
 
-from sleight_sim.tasks.compose.config import ComposeTaskConfig, task_config
+from sleight_sim.tasks.compose.config import ComposeTaskConfig, ShapeConfig, task_config
 from sleight_sim.tasks.compose.engine import ComposeEngine
 from sleight_sim.tasks.compose.env import ComposeTask
 from sleight_sim.tasks.compose.variation import draw_world
@@ -22,7 +23,15 @@ def compose_hand(config: ComposeTaskConfig) -> HandTable:
 
 
 def make_worlds(config: ComposeTaskConfig, count: int, seed: int = 0, *, visuals: bool = False) -> list[ComposeWorld]:
-    """Draw and compile `count` worlds of a task; the same seed gives the same worlds, and more begin with the fewer."""
+    """Draw and compile `count` worlds of a task; the same seed gives the same worlds, and more begin with the fewer.
+
+    Raises:
+        SleightError: The task's objects are given, not drawn.
+    """
+    if isinstance(config.object, ShapeConfig):
+        raise SleightError(
+            "a grasp's objects are given, not drawn", value=config.name, remedy="make its worlds from held states"
+        )
     table = compose_hand(config)
     rng = np.random.default_rng(seed)
     return [build_world(table, draw_world(config, rng), config.timestep, visuals=visuals) for _ in range(count)]

@@ -1,10 +1,12 @@
-"""The objects of the retention skills, made of primitive shapes; no environment's draw changes the model's layout."""
+"""The objects of the retention skills, of primitive shapes or given ones; no draw changes the model's layout."""
 
 from __future__ import annotations
 
 import mujoco
 import numpy as np
 
+from sleight_sim.objects import mjcf
+from sleight_sim.tasks.compose.shapes import ShapeDraw
 from sleight_sim.tasks.compose.variation import ObjectDraw
 
 #: Collision bits. The hand has 1 / 2 and the table 2 / 2 (contype / conaffinity, as in the tabletop). Objects meet
@@ -25,7 +27,7 @@ MUG_STAVES = 10
 MUG_WALL = 0.0035
 
 
-def add_object(spec: mujoco.MjSpec, draw: ObjectDraw | None) -> None:
+def add_object(spec: mujoco.MjSpec, draw: ObjectDraw | ShapeDraw | None) -> None:
     """Add the free body "object".
 
     A world without an object still has the body, so that all tasks share one state: a 1 cm ball that nothing touches
@@ -42,6 +44,12 @@ def add_object(spec: mujoco.MjSpec, draw: ObjectDraw | None) -> None:
         body.add_geom(
             type=_GEOM.mjGEOM_SPHERE, size=[0.01, 0, 0], mass=0.01, contype=0, conaffinity=0, rgba=[0, 0, 0, 0]
         )
+        return
+    if isinstance(draw, ShapeDraw):
+        # Mass and friction are those of the tabletop, in which it was picked up.
+        pieces = mjcf.add_object(spec, body, draw.spec, draw.slots)
+        for geom in pieces[: len(draw.spec.pieces)]:
+            geom.contype, geom.conaffinity = OBJECT_BITS
         return
     for geom in {"ball": _ball, "can": _can, "stick": _stick, "mug": _mug, "cube": _cube}[draw.kind](body, draw):
         geom.contype, geom.conaffinity = OBJECT_BITS

@@ -40,7 +40,7 @@ class ComposeObservation:
             terms["mechanism_joints"] = len(joint_names)
         else:
             terms = {"hand_joints": len(table.joint_names), "wrist_quat": 4, "palm_to_object": 3, "object_to_target": 3}
-            if kind in ("can", "stick", "mug"):
+            if kind in ("can", "stick", "mug", "shape"):
                 terms["object_quat"] = 4
             if kind == "mug":
                 terms["object_tilt"] = 1

@@ -11,6 +11,7 @@ from sleight_core.rotations import quat_multiply, yaw_quat
 
 from sleight_sim.tasks.compose.action import euler_to_quat
 from sleight_sim.tasks.compose.config import ComposeTaskConfig, MechanismConfig, ObjectConfig
+from sleight_sim.tasks.compose.shapes import ShapeDraw
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 Array = NDArray[np.float64]
@@ -59,7 +60,7 @@ class WorldDraw:
         further: More mechanisms on the same table: what the later skills of a sequence act on.
     """
 
-    thing: ObjectDraw | None
+    thing: ObjectDraw | ShapeDraw | None
     mechanism: MechanismDraw | None
     further: tuple[MechanismDraw, ...] = ()
 
@@ -90,9 +91,9 @@ class StartDraw:
 
 
 def draw_world(config: ComposeTaskConfig, rng: np.random.Generator) -> WorldDraw:
-    """Draw one environment's physics, uniformly in each range."""
+    """Draw one environment's physics, uniformly in each range; a given shape is left to who gives it."""
     thing = mechanism = None
-    if config.object is not None:
+    if isinstance(config.object, ObjectConfig):
         thing = ObjectDraw(config.object.kind, **_draw(config.object, rng))
     if config.mechanism is not None:
         mechanism = MechanismDraw(config.mechanism.kind, **_draw(config.mechanism, rng))

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from sleight_core.compose.paths import between
 from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import TASKS, task_config
+from sleight_sim.tasks.compose.grasped import grasp_as_task
 from sleight_sim.tasks.compose.make import compose_hand
+from sleight_sim.tasks.grasp.config import GraspTaskConfig
 from sleight_training.compose.residual.config import RewardConfig, residual_preset
 from sleight_training.compose.residual.methods import FAMILY_MASKS, METHODS, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Outcome, Tally, outcomes
@@ -60,6 +62,8 @@ def test_masks_of_methods():
 
 def test_pairs_are_checked():
     assert [task.name for task in check_pair("GraspBall", "PushButton")] == ["GraspBall", "PushButton"]
+    grasp = grasp_as_task(GraspTaskConfig())
+    assert check_pair(grasp, "PushButton") == (grasp, TASKS["PushButton"])
     with pytest.raises(SleightError, match="interaction"):
         check_pair("GraspBall", "PickCan")
     with pytest.raises(SleightError, match="retention"):

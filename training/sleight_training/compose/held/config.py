@@ -11,7 +11,8 @@ class HeldConfig(BaseModel):
     Attributes:
         count: Held states to find: 4,096 [P].
         worlds: Objects that they are of, at most [own: what a batch compiles at most; 16 states each, so that an
-            environment, which keeps its object, has several states to start from].
+            environment, which keeps its object, has several states to start from]. A task's own skill meets each object
+            once a round; a grasp bundle shares a round's episodes among the objects that it is given.
         settle: Actions for which the hand then stands still, 0.5 s [own: the success condition holds at an instant of
             a movement; what slips out at once is no state to build on].
         speed: Largest speed of the object at the end of that (m/s) [own: 2 cm/s; a thing that slides does more].

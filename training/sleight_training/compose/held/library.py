@@ -1,7 +1,8 @@
 """The held-state library of a skill, and its file: plain arrays in a .npz, without pickle, with a digest.
 
 A state is complete: restored (see `restore`), a world goes on to the bit as it would have. Worlds are rebuilt from
-their draws, so that the file needs no models.
+their draws, so that the file needs no models. Where a grasp policy has picked up given shapes, the file holds these too
+and does not depend on a mesh file that may change or be somewhere else.
 """
 
 from __future__ import annotations
@@ -18,21 +19,28 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from sleight_core.errors import SleightError
 from sleight_sim.objects.cache import read_arrays, write_arrays
+from sleight_sim.objects.packing import object_digest, pack_objects, unpack_objects
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 from sleight_sim.tasks.compose.engine import HandObjectState
 from sleight_sim.tasks.compose.make import compose_hand
+from sleight_sim.tasks.compose.shapes import ShapeDraw
 from sleight_sim.tasks.compose.variation import ObjectDraw
 
 from sleight_training.compose.held.config import HeldConfig
 
 Array = NDArray[np.float64]
+Draw = ObjectDraw | ShapeDraw
 FORMAT = "sleight-held-1"
 _META = "meta"
+#: Before the names of the arrays that given shapes are packed into.
+_SHAPES = "shape_"
 #: Arrays of the file and the lengths of their rows; None: as the hand or the world has it.
 _COLUMNS: dict[str, int | None] = {
     "qpos": None, "qvel": None, "ctrl": None, "warmstart": None, "targets": None, "twist": 6, "hold": None,
     "joint_pos": None, "palm_pos": 3, "palm_quat": 4, "contact": None,
 }  # fmt: skip
+#: What the description says of a given shape, besides its kind.
+_SHAPE_FIELDS = {"name": str, "digest": str, "slots": int}
 
 
 class HeldMeta(BaseModel):
@@ -45,7 +53,7 @@ class HeldMeta(BaseModel):
         fingers: The hand's, in its order.
         source: Which skill played, for instance "scripted".
         config: How it was collected.
-        draws: The objects.
+        draws: The objects; of given shapes name, digest and slots (see `ShapeDraw`).
         rounds: Rounds that were played.
         played: Episodes that were played.
         complete: Whether all states were found.
@@ -86,7 +94,7 @@ class HeldLibrary:
     """
 
     meta: HeldMeta
-    draws: tuple[ObjectDraw, ...]
+    draws: tuple[Draw, ...]
     world: NDArray[np.int64]
     qpos: Array
     qvel: Array
@@ -154,6 +162,8 @@ def write_library(path: Path | str, library: HeldLibrary) -> None:
     """
     arrays: dict[str, NDArray[Any]] = {name: getattr(library, name) for name in ("world", *_COLUMNS)}
     arrays[_META] = np.array(library.meta.model_dump_json())
+    if shapes := [draw.spec for draw in library.draws if isinstance(draw, ShapeDraw)]:
+        arrays |= {_SHAPES + name: rows for name, rows in pack_objects(shapes).items()}
     try:
         write_arrays(Path(path), arrays)
     except OSError as error:
@@ -186,23 +196,71 @@ def read_library(path: Path | str, *, partial: bool = False) -> HeldLibrary:
             value=path,
             remedy="run the same 'sleight compose held collect' with --resume",
         )
+    shapes = {name: arrays.pop(name) for name in list(arrays) if name.startswith(_SHAPES)}
     _check_arrays(path, meta, arrays)
-    return library_of(meta, arrays)
+    return library_of(meta, arrays, _read_shapes(path, meta, shapes) if shapes or _of_shapes(meta) else None)
 
 
-def library_of(meta: HeldMeta, arrays: dict[str, NDArray[Any]]) -> HeldLibrary:
-    """Put a library together from its parts."""
-    return HeldLibrary(meta, tuple(ObjectDraw(**draw) for draw in meta.draws), **arrays)
+def library_of(meta: HeldMeta, arrays: dict[str, NDArray[Any]], draws: Sequence[Draw] | None = None) -> HeldLibrary:
+    """Put a library together from its parts; without draws, its objects are those of the description."""
+    made = [ObjectDraw(**draw) for draw in meta.draws] if draws is None else draws
+    return HeldLibrary(meta, tuple(made), **arrays)
 
 
-def new_meta(task: ComposeTaskConfig, source: str, config: HeldConfig, draws: Sequence[ObjectDraw]) -> HeldMeta:
+def new_meta(task: ComposeTaskConfig, source: str, config: HeldConfig, draws: Sequence[Draw]) -> HeldMeta:
     """Description of a library in which nothing is yet."""
     table = compose_hand(task)
     return HeldMeta(
         format=FORMAT, task=task, hand=table.name, hand_digest=table.digest(), fingers=table.finger_names,
         source=source, config=config,
-        draws=[asdict(draw) for draw in draws], rounds=0, played=0, complete=False, mujoco=mujoco.__version__,
+        draws=[_draw_row(draw) for draw in draws], rounds=0, played=0, complete=False, mujoco=mujoco.__version__,
     )  # fmt: skip
+
+
+def _draw_row(draw: Draw) -> dict[str, Any]:
+    """What the description says of an object."""
+    if isinstance(draw, ShapeDraw):
+        return {name: getattr(draw, name) for name in ("kind", *_SHAPE_FIELDS)}
+    return asdict(draw)
+
+
+def _kind(row: dict[str, Any]) -> str:
+    """The kind of an object of the description.
+
+    Raises:
+        TypeError: It has other fields than its kind.
+    """
+    if row.get("kind") != "shape":
+        return ObjectDraw(**row).kind
+    if {name: type(value) for name, value in row.items()} != {"kind": str, **_SHAPE_FIELDS}:
+        raise TypeError(f"fields {sorted(row)} of a shape")
+    return "shape"
+
+
+def _of_shapes(meta: HeldMeta) -> bool:
+    return any(row.get("kind") == "shape" for row in meta.draws)
+
+
+def _read_shapes(path: Path, meta: HeldMeta, arrays: dict[str, NDArray[Any]]) -> list[ShapeDraw]:
+    """The given shapes of a file, each verified against its digest.
+
+    Raises:
+        SleightError: They are missing, or not those that the states were taken with.
+    """
+    names = [str(row.get("name")) for row in meta.draws]
+    found = unpack_objects({name.removeprefix(_SHAPES): rows for name, rows in arrays.items()}, names)
+    if found is None:
+        raise SleightError("the file does not hold the objects of its held states", value=path, remedy="copy it again")
+    draws = []
+    for row, thing in zip(meta.draws, found, strict=True):
+        if object_digest(thing) != row["digest"]:
+            raise SleightError(
+                f"object '{thing.name}' is not the one that its held states were taken with",
+                value=path,
+                remedy="collect them again",
+            )
+        draws.append(ShapeDraw(thing.name, row["digest"], row["slots"], thing))
+    return draws
 
 
 def _read_meta(path: Path, text: NDArray[Any] | None) -> HeldMeta:
@@ -212,12 +270,12 @@ def _read_meta(path: Path, text: NDArray[Any] | None) -> HeldMeta:
         if found != FORMAT:
             raise SleightError(f"the held states are of another format: {found}", value=path, remedy=f"need {FORMAT}")
         meta = HeldMeta.model_validate(data)
-        draws = [ObjectDraw(**draw) for draw in meta.draws]
+        kinds = {_kind(draw) for draw in meta.draws}
         digest = compose_hand(meta.task).digest()
     except (ValueError, TypeError, ValidationError) as error:
         reason = " ".join(str(error).split())
         raise SleightError("the description of the held states cannot be read", value=f"{path}: {reason}") from error
-    if meta.task.object is None or {draw.kind for draw in draws} != {meta.task.object.kind}:
+    if meta.task.object is None or kinds != {meta.task.object.kind}:
         raise SleightError("the held states are of another object than their task's", value=f"{path}: {meta.task.name}")
     if digest != meta.hand_digest:
         raise SleightError(

@@ -27,6 +27,8 @@ class MaskResult(BaseModel):
         retained: In how many the object was still held.
         clean: In how many the released fingers were free of it.
         both: In how many both.
+        turned_mean, turned_p90: How far the object has turned in the hand since the held state where it was retained:
+            mean and 90th percentile, rad; None where it never was, or was not measured. No check looks at it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -37,6 +39,8 @@ class MaskResult(BaseModel):
     retained: int = Field(ge=0)
     clean: int = Field(ge=0)
     both: int = Field(ge=0)
+    turned_mean: float | None = Field(default=None, ge=0.0)
+    turned_p90: float | None = Field(default=None, ge=0.0)
 
     @model_validator(mode="after")
     def _counts(self) -> MaskResult:
@@ -97,6 +101,7 @@ class ReleaseReport(_Report):
     Attributes:
         format: Of the file.
         task: The skill's task.
+        about: What its hand holds, in words, where the task's name does not say it.
         fingers: The hand's, in its order.
         config: Figures of the tests.
         states: Held states in the library.
@@ -110,6 +115,7 @@ class ReleaseReport(_Report):
 
     format: Literal["sleight-release-1"] = "sleight-release-1"
     task: str
+    about: str = ""
     fingers: tuple[str, ...]
     config: ReleaseConfig
     states: int

@@ -62,8 +62,8 @@ def prompt_of(request: SelectionRequest) -> str:
     ]
     return "\n\n".join(
         (
-            f"Task A ({request.first}): {describe(request.first)}\nTask B ({request.second}): "
-            f"{describe(request.second)}",
+            f"Task A ({request.first}): {request.release.about or describe(request.first)}\n"
+            f"Task B ({request.second}): {describe(request.second)}",
             "Candidate masks:\n" + "\n".join(rows),
             INSTRUCTION,
             ANSWER,

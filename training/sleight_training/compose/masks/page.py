@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ _PICTURES = 6
 _ABOUT = (
     "Preserved fingers replay the reference hold action, released fingers go linearly to the open pose. Retained: at "
     "the end the object is near the palm's centre and above the drop height. Clean: no released finger pushed on the "
-    "object at the end of the rollout. Intervals: Wilson, 95 %."
+    "object at the end of the rollout. Intervals: Wilson, 95 %. Turned: how far the retained object has turned in the "
+    "hand, its spin about an axis of symmetry included; no check looks at it."
 )
 
 
@@ -33,7 +35,8 @@ def write_release_page(path: Path, report: ReleaseReport, library: HeldLibrary |
         library: The held states, for their pictures; None, or a machine without OpenGL: no pictures.
     """
     config = report.config
-    facts = [
+    facts = [("what is held", report.about)] if report.about else []
+    facts += [
         ("held states", f"{report.states}, reached by {report.source}"),
         ("rollouts a mask", str(config.rollouts)),
         ("ramp / length", f"{config.ramp} / {config.steps} actions"),
@@ -53,13 +56,14 @@ def write_release_page(path: Path, report: ReleaseReport, library: HeldLibrary |
 
 def rows_html(report: ReleaseReport) -> str:
     """The table of all masks."""
-    head = "<tr><th>index</th><th>preserved</th><th>released</th><th>retention</th><th>clean release</th><th>both</th>"
+    names = ("index", "preserved", "released", "retention", "clean release", "both", "turned")
+    head = "<tr>" + "".join(f"<th>{name}</th>" for name in names)
     named: list[tuple[str, MaskResult]] = [(str(i), row) for i, row in enumerate(report.candidates)]
     named += [("control", report.all_preserved), ("control", report.none_preserved)]
     lines = "".join(
         f"<tr><td>{name}</td><td>{' '.join(row.preserved) or '-'}</td><td>{' '.join(row.released) or '-'}</td>"
         f"<td>{rate(row.retention, row.retention_ci)}</td><td>{rate(row.clean_release, row.clean_ci)}</td>"
-        f"<td>{row.both / row.rollouts:.1%}</td></tr>"
+        f"<td>{row.both / row.rollouts:.1%}</td><td>{turned(row)}</td></tr>"
         for name, row in named
     )
     return f"<table>{head}</tr>{lines}</table>"
@@ -68,6 +72,13 @@ def rows_html(report: ReleaseReport) -> str:
 def rate(value: float, interval: tuple[float, float]) -> str:
     """A rate with its interval, as text."""
     return f"{value:.1%} ({interval[0]:.1%} to {interval[1]:.1%})"
+
+
+def turned(row: MaskResult) -> str:
+    """How far the retained object has turned, mean and 90th percentile in degrees, as text."""
+    if row.turned_mean is None or row.turned_p90 is None:
+        return "-"
+    return f"{math.degrees(row.turned_mean):.0f}°, {math.degrees(row.turned_p90):.0f}°"
 
 
 def choices_text(choices: Sequence[MaskChoice]) -> list[str]:

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_sim.tasks.compose.action import WRIST_SIZE, ComposeAction
 from sleight_sim.tasks.compose.env import ComposeTask
-from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.held.restore import HeldWorlds, palm_pose
 from sleight_training.compose.masks.config import ReleaseConfig
+from sleight_training.compose.masks.describe import describe_held
 from sleight_training.compose.masks.diagnostics import MaskResult, ReleaseReport
 from sleight_training.compose.masks.mask import FingerMask, candidate_masks
 
@@ -62,22 +62,26 @@ def run_release_tests(
     tested = [*candidates, FingerMask.of(fingers, fingers), FingerMask.of(fingers, ())]
     drawn = library.sample(config.rollouts, np.random.default_rng(config.seed))
     mask_of, rows = np.repeat(np.arange(len(tested)), len(drawn)), np.tile(drawn, len(tested))
-    passed = np.zeros((3, len(rows)), dtype=bool)
+    passed, turned = np.zeros((3, len(rows)), dtype=bool), np.zeros(len(rows))
     for first in range(0, len(rows), config.num_envs):
         part = slice(first, first + config.num_envs)
         task = worlds.task(rows[part], num_threads=num_threads)
         passed[:, part] = _roll(task, library.hold[rows[part]], [tested[i] for i in mask_of[part]], config)
+        turned[part] = _turned(task, library.palm_quat[rows[part]])
         report(min(first + config.num_envs, len(rows)), len(rows))
-    counts = passed.reshape(3, len(tested), len(drawn)).sum(axis=-1)
+    passed, turned = passed.reshape(3, len(tested), len(drawn)), turned.reshape(len(tested), len(drawn))
+    counts = passed.sum(axis=-1)
     results = [
         MaskResult(
             preserved=mask.preserved, released=mask.released, rollouts=len(drawn),
             retained=int(counts[0, i]), clean=int(counts[1, i]), both=int(counts[2, i]),
+            **_spread(turned[i, passed[0, i]]),
         )
         for i, mask in enumerate(tested)
     ]  # fmt: skip
     return ReleaseReport(
-        task=library.task.name, fingers=fingers, config=config, states=len(library), source=library.meta.source,
+        task=library.task.name, about=describe_held(library), fingers=fingers, config=config, states=len(library),
+        source=library.meta.source,
         candidates=tuple(results[:-2]), all_preserved=results[-2], none_preserved=results[-1],
         seconds=round(time.monotonic() - begin, 1),
     )  # fmt: skip
@@ -95,12 +99,24 @@ def _roll(task: ComposeTask, hold: Array, masks: Sequence[FingerMask], config: R
             force = task.engine.finger_contacts().object
             pushed = np.maximum(pushed, np.where(free, force, 0.0).max(axis=-1))
     away, _ = palm_pose(task.observation.kinematics, task.sim)
-    lying = TABLE_HEIGHT + task.rest
     retained = np.linalg.norm(away, axis=-1) <= config.palm_distance
-    retained &= task.sim.object_pos[:, 2] - lying > config.drop_height
+    retained &= task.sim.object_pos[:, 2] - task.lying() > config.drop_height
     retained &= ~task.engine.failed()
     clean = pushed < config.force
     return np.stack([retained, clean, retained & clean])
+
+
+def _turned(task: ComposeTask, before: Array) -> Array:
+    """Angles (B,) rad by which the objects have turned in the palm since quaternions (B, 4) wxyz."""
+    _, now = palm_pose(task.observation.kinematics, task.sim)
+    return 2.0 * np.arccos(np.clip(np.abs((now * before).sum(axis=-1)), 0.0, 1.0))
+
+
+def _spread(turned: Array) -> dict[str, float | None]:
+    """Mean and 90th percentile of angles (n,) by the fields of `MaskResult`."""
+    if not len(turned):
+        return {"turned_mean": None, "turned_p90": None}
+    return {"turned_mean": float(turned.mean()), "turned_p90": float(np.percentile(turned, 90))}
 
 
 def open_pose(action: ComposeAction) -> Array:

@@ -20,7 +20,7 @@ from sleight_training.compose.residual.composite import CompositeTask
 from sleight_training.compose.residual.config import CompositionConfig
 from sleight_training.compose.residual.methods import METHODS, Composition, Method, method_mask, read_method
 from sleight_training.compose.residual.outcomes import Tally
-from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
+from sleight_training.compose.residual.pair import check_pair, first_config, make_holding_worlds, read_pair
 from sleight_training.compose.residual.policy import Residual, ResidualPolicy
 from sleight_training.compose.skills import SkillSource, skill_source
 
@@ -104,7 +104,7 @@ def evaluate_pair(
         SleightError: The tasks are no pair, the method lacks a residual or a mask, or a residual is for another pair,
             mask or action.
     """
-    _, task_config = check_pair(first, second)
+    _, task_config = check_pair(first_config(held) if held.task.name == first else first, second)
     chosen = METHODS[method] if isinstance(method, Method) else method
     ownership = method_mask(compose_hand(task_config), chosen, first, mask)
     if held.task.name != first:
@@ -167,7 +167,7 @@ def evaluate_methods(
     Raises:
         SleightError: As `evaluate_pair`, or a file cannot be read.
     """
-    _, config = check_pair(first, second)
+    states, config = read_pair(held, first, second)
     chosen = [read_method(name) for name in methods]
     played = read_bundled_pair(bundle, first, second) if bundle else None
     if played is not None:
@@ -176,7 +176,6 @@ def evaluate_methods(
     else:
         source, first_policy = skill_source(skill, second), ResidualPolicy.load(stabiliser) if stabiliser else None
         second_policies = [ResidualPolicy.load(path) for path in residuals]
-    states = held_of(held, first)
     rate = standalone_success(config, source, alone, seed=seeds[0]) if alone else None
     rows = []
     for method in chosen:

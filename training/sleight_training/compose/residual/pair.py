@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.handover import HandOver
 from sleight_core.errors import SleightError
-from sleight_sim.tasks.compose.config import ComposeTaskConfig, task_config
+from sleight_sim.tasks.compose.config import TASKS, ComposeTaskConfig, task_config
 from sleight_sim.tasks.compose.engine import ComposeEngine
 from sleight_sim.tasks.compose.env import ComposeTask
 from sleight_sim.tasks.compose.make import MAX_WORLDS, compose_hand
@@ -24,13 +24,17 @@ from sleight_training.compose.skills import SkillSource
 Ids = NDArray[np.int64]
 
 
-def check_pair(first: str, second: str) -> tuple[ComposeTaskConfig, ComposeTaskConfig]:
+def check_pair(first: str | ComposeTaskConfig, second: str) -> tuple[ComposeTaskConfig, ComposeTaskConfig]:
     """Return both tasks' configurations.
+
+    Args:
+        first: One of our tasks, or what `first_config` says of held states.
+        second: One of our tasks.
 
     Raises:
         SleightError: A task is unknown, or has the other's role.
     """
-    tasks = task_config(first), task_config(second)
+    tasks = task_config(first) if isinstance(first, str) else first, task_config(second)
     for task, role in zip(tasks, ("retention", "interaction"), strict=True):
         if task.role != role:
             raise SleightError(
@@ -144,6 +148,23 @@ def make_sequence_task(
     players = [source.make(task, seed + i) for i, (source, task) in enumerate(zip(skills, tasks, strict=True))]
     whole = ComposeTask(engine, first, seed=seed + 1)
     return SequenceTask(whole, tasks, players, held, worlds, owners, config, seed=seed)
+
+
+def first_config(held: HeldLibrary) -> ComposeTaskConfig:
+    """The task of held states: one of ours as it is now, or the grasp that they are of."""
+    return TASKS.get(held.task.name, held.task)
+
+
+def read_pair(path: Path | str, first: str, second: str) -> tuple[HeldLibrary, ComposeTaskConfig]:
+    """Read held states of a pair's first task; return them with the second task's configuration.
+
+    Raises:
+        SleightError: The tasks are no pair, or the file is none of the first one's.
+    """
+    if first in TASKS:
+        check_pair(first, second)  # before a file is missed
+    held = held_of(path, first)
+    return held, check_pair(first_config(held), second)[1]
 
 
 def held_of(path: Path | str, task: str) -> HeldLibrary:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sleight_sim.tasks.compose.env import ComposeTask
-from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
 from sleight_training.compose.residual.config import RetentionConfig
 
@@ -15,4 +14,4 @@ def retained(config: RetentionConfig, task: ComposeTask) -> NDArray[np.bool_]:
     sim = task.sim
     palm = task.observation.kinematics.grasp_center(sim.wrist_pos, sim.wrist_quat)
     near = np.linalg.norm(sim.object_pos - palm, axis=-1) <= config.palm_distance
-    return near & (sim.object_pos[:, 2] >= TABLE_HEIGHT + task.rest + config.drop_height)
+    return near & (sim.object_pos[:, 2] >= task.lying() + config.drop_height)

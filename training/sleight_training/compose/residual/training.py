@@ -13,14 +13,14 @@ from sleight_core.compose.features import ResidualFeatures
 from sleight_core.compose.ownership import WRIST_SIZE, Ownership
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
-from sleight_sim.tasks.compose.config import task_config
+from sleight_sim.tasks.compose.config import TASKS, ComposeTaskConfig, task_config
 from sleight_sim.tasks.compose.make import compose_hand
 
 from sleight_training.compose.residual.composite import CompositeTask, second_term_sizes
 from sleight_training.compose.residual.holding import bound_vector
 from sleight_training.compose.residual.methods import METHODS, Method, method_mask
 from sleight_training.compose.residual.network import FIRST, SECOND, TwoResiduals, ppo_settings
-from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
+from sleight_training.compose.residual.pair import first_config, held_of, make_holding_worlds, read_pair
 from sleight_training.compose.residual.policy import POLICY, ResidualPolicy, ResidualSpec
 from sleight_training.compose.residual.run import ResidualRun, begin_run, read_residual_run, write_page
 from sleight_training.compose.residual.stabilise import StabiliserTask
@@ -66,11 +66,10 @@ def prepare_stabiliser(
     """
     if resume:
         return read_residual_run(folder)
-    config = task_config(first)
-    if config.role != "retention":
+    if first in TASKS and TASKS[first].role != "retention":
         raise SleightError("a stabiliser is for a task that holds something", value=first, remedy="such as GraspBall")
-    table = compose_hand(config)
-    held_of(held, first)  # refuse a wrong file before anything is written
+    # A wrong file is refused before anything is written.
+    table = compose_hand(first_config(held_of(held, first)))
     chosen = dict.fromkeys(Ownership(table, tuple(mask)).preserved for mask in masks)  # each once
     known = tuple(chosen) or tuple(useful_masks(table))
     fields = {"kind": "first", "first": first, "held": str(held), "masks": known, **more}
@@ -115,7 +114,7 @@ def prepare_second(
     """
     if resume:
         return read_residual_run(folder)
-    _, config = check_pair(first, second)
+    _, config = read_pair(held, first, second)
     chosen = METHODS[method]
     if chosen.second == "none":
         raise SleightError(f"'{chosen.title}' has no second residual", remedy="nothing is to be trained for it")
@@ -133,7 +132,6 @@ def prepare_second(
             )
     if more.get("joint") and frozen is None:
         raise SleightError(f"'{chosen.title}' has no first residual to tune", remedy="leave --joint out")
-    held_of(held, first)
     fields = {"kind": "second", "first": first, "second": second, "method": method, "masks": (preserved,)}
     more["held"] = str(held)
     run = begin_run(folder, iterations=iterations, num_envs=num_envs, preset=preset, seed=seed, **fields, **more)
@@ -163,7 +161,7 @@ def build_stabiliser_runner(folder: Path, run: ResidualRun, session: int = 0) ->
     """Build environments and learner of the first residual."""
     seed, figures, ppo = begin_session(run, session), run.figures, run.ppo
     held = held_of(run.held, run.first)
-    task, worlds = make_holding_worlds(task_config(run.first), held, ppo.num_envs, seed=seed)
+    task, worlds = make_holding_worlds(first_config(held), held, ppo.num_envs, seed=seed)
     masks = tuple(Ownership(task.table, mask) for mask in run.masks)
     holding = StabiliserTask(task, held, worlds, masks, figures.composition, figures.disturbance, seed=seed)
     runners: list[PpoRunner] = []
@@ -237,7 +235,7 @@ def residual_spec(run: ResidualRun) -> ResidualSpec:
     Its output is for the motors that it may move: those of any of the stabiliser's masks; for the second residual the
     wrist and the released fingers' (all, unmasked). A coupled joint has none.
     """
-    table = compose_hand(task_config(run.second or run.first))
+    table = compose_hand(_acting_config(run))
     masks = [Ownership(table, mask) for mask in run.masks]
     features = ResidualFeatures(table)
     moves = np.ones(masks[0].size, dtype=bool)
@@ -262,6 +260,13 @@ def residual_spec(run: ResidualRun) -> ResidualSpec:
         bounds=tuple(float(bound) for bound in bounds),
         hidden=run.ppo.hidden,
     )
+
+
+def _acting_config(run: ResidualRun) -> ComposeTaskConfig:
+    """The task that a run's environments are of."""
+    if run.second is not None:
+        return task_config(run.second)
+    return TASKS[run.first] if run.first in TASKS else first_config(held_of(run.held, run.first))
 
 
 def useful_masks(table: HandTable) -> list[tuple[str, ...]]:
