@@ -93,7 +93,7 @@ class ResidualFeatures:
             table.dynamics(name).kp / table.joint(name).effort for name in table.actuated_joint_names
         ])  # fmt: skip
         base = np.array([BASE_LINEAR] * 3 + [BASE_ANGULAR] * 3)
-        self._constants = Constants(table.lower, table.upper, stiffness, base, self.kinematics.tips)
+        self._constants = Constants(table.lower, table.upper, stiffness, base)
         self._motors = [int(i) for i in table.actuated_index]
 
     def object_in_palm(self, state: HandState) -> tuple[Array, Array]:
@@ -111,8 +111,7 @@ class ResidualFeatures:
         tips = self.kinematics.fingertips(
             state.joint_pos, state.joint_vel, state.wrist_pos, state.wrist_quat, state.wrist_linvel, state.wrist_angvel
         )
-        offset = self._constants.like(tips.pos)[4]
-        points = tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
+        points = self.kinematics.tip_points(tips)
         return xp.sqrt(xp.sum((points - state.object_pos[:, None]) ** 2, axis=-1))
 
     def reference(self, state: HandState, action: Array) -> HoldReference:
@@ -147,7 +146,7 @@ class ResidualFeatures:
             phase: (B, 2) progress of the transition, 0 to 1; 1 while the second skill acts.
         """
         xp, motors = namespace(state.joint_pos), self._motors
-        lower, upper, stiffness, base, _ = self._constants.like(state.joint_pos)
+        lower, upper, stiffness, base = self._constants.like(state.joint_pos)
         zero = xp.zeros_like(state.joint_pos)
         unit = 2.0 * (state.joint_pos - lower) / (upper - lower) - 1.0
         pos, quat = self.object_in_palm(state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,14 +19,17 @@ from sleight_core.action.spec import Command
 from sleight_core.bundle.composed import ComposedSkills, PairSection, ResidualSection, SkillSection
 from sleight_core.compose.action import ComposeAction, PoseCommand
 from sleight_core.compose.chunks import ChunkCounts, ChunkRunner, ChunkShape, Executor, Sampler, background
-from sleight_core.compose.graphs import OnnxResidual, OnnxSampler
+from sleight_core.compose.estimation import held_object
+from sleight_core.compose.graphs import OnnxEstimator, OnnxResidual, OnnxSampler
 from sleight_core.compose.ownership import WRIST, WRIST_SIZE
 from sleight_core.compose.stages import FIRST, SECOND, PairRun
 from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import BundleError, SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation.estimated_terms import PLACES, believed
 from sleight_core.observation.residual_terms import hold_memory
+from sleight_core.observation.scene_terms import FIRST_CLOUD
 from sleight_core.observation.terms import Frame
 
 if TYPE_CHECKING:
@@ -75,6 +78,9 @@ class _Skill:
     section: SkillSection
     observation: ObservationBuilder
     chunks: ChunkRunner
+    estimator: OnnxEstimator | None
+    first_cloud: Array | None = None
+    estimates: dict[str, Array] = field(default_factory=dict)
 
 
 class ComposedPolicy:
@@ -122,7 +128,9 @@ class ComposedPolicy:
             sampler = (samplers or {}).get(section.name) or OnnxSampler(bundle, section.graph)
             builder = ObservationBuilder(table, section.observation)
             shape = _shape(section, self.action.size)
-            self._skills[section.name] = _Skill(section, builder, ChunkRunner(sampler, shape, executor, clock))
+            estimator = None if section.estimator is None else OnnxEstimator(bundle, section.estimator, table)
+            chunks = ChunkRunner(sampler, shape, executor, clock)
+            self._skills[section.name] = _Skill(section, builder, chunks, estimator)
         # Pairs may share a network: each graph is loaded once.
         self._networks: dict[str, OnnxResidual] = {}
         for pair in composition.pairs:
@@ -169,6 +177,7 @@ class ComposedPolicy:
             self.release()
         self._acting = self._skills[skill]
         self._acting.chunks.begin(seed)
+        self._acting.first_cloud, self._acting.estimates = None, {}
         self._ticks = 0
 
     def release(self) -> None:
@@ -177,6 +186,7 @@ class ComposedPolicy:
         self._next_pair: PairSection | None = None
         self._pair: PairRun | None = None
         self._remembered: dict[str, Array] = {}
+        self._hold_quat: Array | None = None
         self._ticks = 0
         self._nominal: Array | None = None
         self._last: Array | None = None
@@ -260,6 +270,8 @@ class ComposedPolicy:
         if moved:
             self._nominal = planned
         assert self._nominal is not None
+        if pair.section.residuals:
+            self._estimate_first(pair.section, state)
         seen = Frame(self._with_memory(pair, state, sent_targets, sent_twist), self._kinematics)
         first = self._ask(pair.section.first_residual, seen)
         # While a chunk is late the second skill's elements stay where they are, its correction included.
@@ -287,8 +299,23 @@ class ComposedPolicy:
         return planned
 
     def _observe(self, skill: _Skill, state: RobotState) -> NDArray[np.float32]:
-        self._seen = skill.observation.compute(_seen_from(skill.section, state))[0]
+        seen = _seen_from(skill.section, state)
+        self._estimate(skill, seen)
+        self._seen = skill.observation.compute(replace(seen, estimates=skill.estimates))[0]
         return self._seen
+
+    def _estimate(self, skill: _Skill, seen: RobotState) -> None:
+        """Make a skill's estimates for now out of a state in its own frame, if it has an estimator."""
+        if skill.estimator is None:
+            return
+        if skill.first_cloud is None:
+            skill.first_cloud = seen.scene_cloud
+        memory = {} if skill.first_cloud is None else {FIRST_CLOUD: skill.first_cloud}
+        skill.estimates = skill.estimator(replace(seen, memory=memory))
+
+    def _estimate_first(self, section: PairSection, state: RobotState) -> None:
+        first = self._skills[section.first]
+        self._estimate(first, _seen_from(first.section, state))
 
     def _ask(self, section: ResidualSection | None, frame: Frame) -> Array:
         if section is None:
@@ -316,7 +343,10 @@ class ComposedPolicy:
             joints = self.table.actuated_index
             hold = self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints]))
         self._pair = PairRun.begin(self.table, section, hold)
-        self._remembered = hold_memory(self.table, state, hold)
+        self._hold_quat = state.wrist_quat
+        self._estimate_first(section, state)
+        seen = self._with_estimates(section, state)
+        self._remembered = hold_memory(self.table, believed(seen) if seen.estimates else seen, hold)
         self._nominal = hold
         self._late = ""
 
@@ -338,7 +368,15 @@ class ComposedPolicy:
             "nominal": self._nominal,
             "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
         }
-        return replace(state, memory=memory)
+        return replace(self._with_estimates(pair.section, state), memory=memory)
+
+    def _with_estimates(self, section: PairSection, state: RobotState) -> RobotState:
+        """The state with the newest estimates of both skills, task frame: the first one holds its object."""
+        first, second = (_in_task_frame(self._skills[name]) for name in (section.first, section.second))
+        if "object_pos" in first:
+            assert self._hold_quat is not None
+            first = held_object(state, first, self._hold_quat)
+        return replace(state, estimates=second | first)
 
     def _owners(self) -> tuple[str, ...]:
         names = self.table.joint_names
@@ -352,18 +390,22 @@ class ComposedPolicy:
 def _seen_from(section: SkillSection, state: RobotState) -> RobotState:
     """A state in a skill's own frame, with the skill's goal."""
     place = np.array([section.place])
-    known = {
-        name: value - place if name in ("object_pos", "handle_pos") else value
-        for name, value in state.privileged.items()
-    }
+    known = {name: value - place if name in PLACES else value for name, value in state.privileged.items()}
     return replace(
         state,
         wrist_pos=state.wrist_pos - place,
         object_pos=state.object_pos - place,
         object_cloud=None if state.object_cloud is None else state.object_cloud - place,
+        scene_cloud=None if state.scene_cloud is None else state.scene_cloud - place,
         goal_pos=np.array([section.goal]),
         privileged=known,
     )
+
+
+def _in_task_frame(skill: _Skill) -> dict[str, Array]:
+    """A skill's estimates, which are in its own frame."""
+    place = np.array([skill.section.place])
+    return {name: value + place if name in PLACES else value for name, value in skill.estimates.items()}
 
 
 def owned_names(table: HandTable) -> tuple[str, ...]:

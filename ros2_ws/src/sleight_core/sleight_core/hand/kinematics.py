@@ -145,6 +145,12 @@ class FingertipKinematics:
         offset = constant(self.points, tips.pos)
         return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
 
+    def tip_points(self, tips: Fingertips) -> Array:
+        """Positions of the fingertips, (B, F, 3) m."""
+        xp = namespace(tips.pos)
+        offset = constant(self.tips, tips.pos)
+        return tips.pos + quat_rotate(tips.quat, xp.broadcast_to(offset, tips.pos.shape))
+
 
 def _attached(offset: np.ndarray, wrist_pos: Array, wrist_quat: Array) -> Array:
     """Position (B, 3) of a point that is fixed to the hand's root body at `offset` (3,) m."""
