@@ -150,7 +150,9 @@ def _check_estimated(terms: tuple[TermSpec, ...], given: dict[str, int], field: 
             raise BundleError(
                 f"{field}.{j}",
                 expected=f"an estimator in the bundle that tells {', '.join(missing)} for '{term.name}'",
-                found=f"estimates of {', '.join(f'{name} ({size})' for name, size in given.items())}" if given else "none",
+                found=f"estimates of {', '.join(f'{name} ({size})' for name, size in given.items())}"
+                if given
+                else "none",
                 remedy="export the skill together with its estimator",
             )
 

@@ -115,7 +115,9 @@ def _composition(composition: ComposedSkills) -> list[Table]:
     for skill in composition.skills:
         terms = ", ".join(term.name for term in skill.observation)
         chunk = f"{skill.execute} of {skill.horizon}, asked for {skill.lead} early"
-        estimator = "none" if skill.estimator is None else f"{skill.estimator.graph}: {', '.join(skill.estimator.sizes)}"
+        estimator = (
+            "none" if skill.estimator is None else f"{skill.estimator.graph}: {', '.join(skill.estimator.sizes)}"
+        )
         skills.add_row(skill.name, skill.graph, terms, estimator, chunk)
     pairs = Table("first", "keeps", "second", "residuals", "transition", title="Pairs", title_justify="left")
     for pair in composition.pairs:

@@ -1,4 +1,4 @@
-"""Estimated twins of the terms that only a simulator knows: the same arithmetic on what an estimator of the bundle says.
+"""Estimated twins of the terms that only a simulator knows: the same arithmetic on what a bundle's estimators say.
 
 For each term T of the composed skills and residuals with the provenance `privileged` there is `estimated_T`, with the
 provenance `perception`. It reads `RobotState.estimates` where T reads `RobotState.privileged`, and cannot reach the

@@ -36,9 +36,7 @@ def wrist_velocity(f: Frame) -> Array:
 def tip_positions(f: Frame) -> Array:
     """Positions of the fingertips."""
     s = f.state
-    tips = f.kinematics.fingertips(
-        s.joint_pos, s.joint_vel, s.wrist_pos, s.wrist_quat, s.wrist_linvel, s.wrist_angvel
-    )
+    tips = f.kinematics.fingertips(s.joint_pos, s.joint_vel, s.wrist_pos, s.wrist_quat, s.wrist_linvel, s.wrist_angvel)
     return f.kinematics.tip_points(tips).reshape(s.joint_pos.shape[0], -1)
 
 
