@@ -22,6 +22,13 @@ def features(
     ] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of network, worlds, starts and cameras.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/features_<task>_<seed>).")] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Task of the other kind whose thing is in half of the scenes; repeat (default: the paper's four)."
+        ),
+    ] = None,
+    alone: Annotated[bool, typer.Option("--alone", help="Nothing else is ever in the scene.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
     iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
     envs: Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")] = None,
@@ -46,6 +53,7 @@ def features(
         skill=skill,
         iterations=iterations,
         num_envs=envs,
+        beside=[] if alone else beside,
         resume=resume,
     )
     with TrainingBar(console, f"features of {run.task.name}", run.learner.iterations) as bar:

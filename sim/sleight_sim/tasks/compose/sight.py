@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from sleight_sim.sensors.depth import DepthCamera, cast_rays, default_rig
 from sleight_sim.sensors.primitives import surface_area, surface_points
 from sleight_sim.sensors.visible import GRAZING, TABLE_GAP
+from sleight_sim.tasks.compose.company import Company
 from sleight_sim.tasks.compose.engine import ComposeEngine
 from sleight_sim.tasks.compose.world import ComposeWorld
 from sleight_sim.worlds.tabletop import TABLE_HEIGHT
@@ -70,30 +71,39 @@ class SceneView:
         count: M, points of each world's surfaces.
         cameras: C depth cameras; default: those of the simulated robot.
         seed: Of the points.
+        company: Things of other tasks that are in sight.
     """
 
     def __init__(
-        self, engine: ComposeEngine, count: int, cameras: Sequence[DepthCamera] | None = None, *, seed: int = 0
+        self,
+        engine: ComposeEngine,
+        count: int,
+        cameras: Sequence[DepthCamera] | None = None,
+        *,
+        seed: int = 0,
+        company: Company | None = None,
     ) -> None:
+        self._company = company
+        worlds = engine.worlds if company is None else company.worlds
         self._cameras = default_rig() if cameras is None else list(cameras)
         self.eyes = np.stack([camera.pose[0] for camera in self._cameras]).astype(np.float32)
         self._turns = [Rotation.from_quat(camera.pose[1], scalar_first=True).as_matrix() for camera in self._cameras]
-        distinct = {id(world): world for world in engine.worlds}
+        distinct = {id(world): world for world in worlds}
         rows = {key: row for row, key in enumerate(distinct)}
-        self._which = [rows[id(world)] for world in engine.worlds]
+        self._which = [rows[id(world)] for world in worlds]
         self._models = [world.model for world in distinct.values()]
         self._data = [mujoco.MjData(model) for model in self._models]
         self._surfaces = [scene_surface(world, count, seed) for world in distinct.values()]
         self._count = count
-        self.sizes = (self._models[0].nq, *_BASE)
+        self.sizes = (max(model.nq for model in self._models), *_BASE)
 
     def watched(self, state: ComposeEngine) -> tuple[NDArray, ...]:
         """Generalised positions, and where the mechanisms' bases are."""
-        positions = state.positions()
-        if not state.joint_names:
-            return positions, *(np.zeros((len(positions), size)) for size in _BASE)
-        mechanism = state.mechanism_state()
-        return positions, mechanism.base_pos, mechanism.base_quat
+        own = [state.positions(), *(np.zeros((state.num_envs, size)) for size in _BASE)]
+        if state.joint_names:
+            mechanism = state.mechanism_state()
+            own[1:] = mechanism.base_pos, mechanism.base_quat
+        return tuple(own) if self._company is None else self._company.join(*own)
 
     def look(
         self, ids: NDArray, watched: tuple[NDArray, ...], *, whole: bool = False
@@ -118,7 +128,7 @@ class SceneView:
         if not np.isfinite(positions).all():
             return None
         model, data, surface = self._models[which], self._data[which], self._surfaces[which]
-        data.qpos[:] = positions
+        data.qpos[:] = positions[: model.nq]
         if model.nmocap:
             data.mocap_pos[0], data.mocap_quat[0] = base_pos, base_quat
         mujoco.mj_kinematics(model, data)

@@ -94,6 +94,18 @@ class LearnerConfig(_Config):
         return self.learning_rate * (1.0 - (1.0 - self.final_rate) * min(1.0, iteration / self.iterations))
 
 
+class CompanyConfig(_Config):
+    """Things of other tasks in the scene, as a composition has them (`sleight_sim.tasks.compose.company`).
+
+    Attributes:
+        tasks: Names of the tasks; none: the task's own thing is alone.
+        share: Chance that an episode has company.
+    """
+
+    tasks: tuple[str, ...] = ()
+    share: float = Field(default=0.5, ge=0, le=1)
+
+
 class FeaturePreset(_Config):
     """Sizes of a training.
 
@@ -151,7 +163,7 @@ class FeatureRun(_Config):
         skill: The skill whose rollouts it learns from (see `skill_source`).
         quantities: What it tells: sizes by name, in order.
         units: What an error of 1 is to the learner, for each element: m, rad or 1.
-        network, learner, clouds: See there.
+        network, learner, clouds, company: See there.
         command, git_commit, versions: As of any run.
     """
 
@@ -165,6 +177,7 @@ class FeatureRun(_Config):
     network: EstimatorConfig
     learner: LearnerConfig
     clouds: CloudModel
+    company: CompanyConfig = CompanyConfig()
     command: str = ""
     git_commit: str = ""
     versions: dict[str, str] = {}

@@ -51,8 +51,8 @@ def error_table(quantities: Mapping[str, int], units: Mapping[str, str], said: A
 
     Returns:
         By name: ``unit``, ``mean``, ``median`` and ``p95`` of the error's size; and for each element ``mean_abs`` and
-        ``p95_abs`` of the error, its ``bias``, and the ``spread`` (standard deviation) of the truth, by which who always
-        says the mean would be off. Elements of an orientation are those of the quaternion.
+        ``p95_abs`` of the error, its ``bias``, and the ``spread`` (standard deviation) of the truth: the error of one
+        who always says the mean. Elements of an orientation are those of the quaternion.
     """
     sizes, table = error_sizes(quantities, said, truth), {}
     for name, (mine, true) in _pairs(quantities, said, truth).items():

@@ -29,12 +29,14 @@ class Played:
     Attributes:
         succeeded: (n,) whether each succeeded at some time.
         said: (T, E) estimates at all moments of running episodes.
+        in_company: (T,) whether a thing of another task was in the scene.
         truth: (T, E) what was so.
     """
 
     succeeded: np.ndarray
     said: Array
     truth: Array
+    in_company: np.ndarray
 
 
 def evaluate_estimator(
@@ -61,12 +63,19 @@ def evaluate_estimator(
     Returns:
         As JSON takes it: ``task``, ``skill``, ``episodes``, ``seed``; ``success`` by what the skill was fed with;
         ``errors`` (see `error_table`) of the estimates at all moments of the episodes fed with them; and
-        ``errors_beside_truth`` of those that looked on while the skill was fed with the truth.
+        ``errors_beside_truth`` of those that looked on while the skill was fed with the truth; ``errors_by_company`` of
+        the first, by whether a thing of another task was in the scene.
     """
     run = estimator.run
     played = {food: _play(estimator, source, episodes, seed, food, num_threads, report) for food in (TRUE, ESTIMATED)}
     units = quantity_units(run)
     tables = {food: error_table(run.quantities, units, row.said, row.truth) for food, row in played.items()}
+    fed = played[ESTIMATED]
+    split = {
+        name: error_table(run.quantities, units, fed.said[rows], fed.truth[rows])
+        for name, rows in (("alone", ~fed.in_company), ("in_company", fed.in_company))
+        if rows.any()
+    }
     return {
         "task": run.task.name,
         "skill": source.name,
@@ -75,6 +84,7 @@ def evaluate_estimator(
         "success": {food: _rate(row.succeeded) for food, row in played.items()},
         "errors": tables[ESTIMATED],
         "errors_beside_truth": tables[TRUE],
+        "errors_by_company": split,
     }
 
 
@@ -99,6 +109,7 @@ def _play(
     succeeded: list[np.ndarray] = []
     said: list[Array] = []
     truth: list[Array] = []
+    company: list[np.ndarray] = []
     for first in range(0, episodes, _AT_ONCE):
         count = min(_AT_ONCE, episodes - first)
         rollouts = Rollouts(estimator.run, source, estimator, count, seed=seed + first, num_threads=num_threads)
@@ -109,13 +120,14 @@ def _play(
             rows = running & _finite(moment)
             said.append(moment.said[rows])
             truth.append(moment.truth[rows])
+            company.append(rollouts.watched.in_company[rows])
             running &= ~(moment.result.succeeded | moment.result.failed)
             if not running.any():
                 break
         succeeded.append(rollouts.watched.task.succeeded.copy())
         if report:
             report(food, first + count)
-    return Played(*(np.concatenate(rows) for rows in (succeeded, said, truth)))
+    return Played(*(np.concatenate(rows) for rows in (succeeded, said, truth, company)))
 
 
 def _finite(moment: Moment) -> np.ndarray:

@@ -63,6 +63,7 @@ def _facts(run: FeatureRun, last: Mapping[str, Any], results: Mapping[str, Any])
         ("skill", run.skill),
         ("tells", ", ".join(f"{name} ({size})" for name, size in run.quantities.items())),
         ("sees", ", ".join(run.network.terms)),
+        ("beside it", ", ".join(run.company.tasks) or "nothing"),
         ("preset", run.preset),
         ("seed", str(run.seed)),
         ("iterations", f"{last.get('iteration', 0)} of {run.learner.iterations}"),
@@ -78,6 +79,9 @@ def _facts(run: FeatureRun, last: Mapping[str, Any], results: Mapping[str, Any])
         for what, label in (("mean_abs", "mean of each element"), ("spread", "spread of the truth")):
             words += f"; {label} " + ", ".join(f"{value:.3g}" for value in row["elements"][what])
         facts.append((f"error of {name}", words))
+    for company, rows in results.get("errors_by_company", {}).items():
+        words = "; ".join(f"{name} {row['median']:.2f} {row['unit']}" for name, row in rows.items())
+        facts.append((f"median error, {company.replace('_', ' ')}", words))
     return [
         *facts,
         ("command", run.command),

@@ -57,7 +57,7 @@ class Rollouts:
         self, run: FeatureRun, source: SkillSource, ask: Ask, num_envs: int, *, seed: int, num_threads: int = 0
     ) -> None:
         task = make_compose_task(run.task, num_envs, seed=seed, num_threads=num_threads)
-        self.watched = WatchedTask(task, run.quantities, run.network, run.clouds, seed=seed)
+        self.watched = WatchedTask(task, run, seed=seed)
         self._ask = ask
         self._believed = BelievedTask(task, run.quantities, np.zeros((num_envs, sum(run.quantities.values()))))
         # A script reads places from its task when it plans: from what is believed, then.

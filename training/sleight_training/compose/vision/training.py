@@ -10,7 +10,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sleight_core.errors import SleightError
-from sleight_sim.tasks.compose.config import task_config
+from sleight_sim.tasks.compose.config import TASKS, ComposeTaskConfig, task_config
 from sleight_sim.tasks.compose.make import make_compose_task
 
 from sleight_training.compose.skills import SCRIPTED, skill_source
-from sleight_training.compose.vision.config import FeatureRun, feature_preset, read_features_run
+from sleight_training.compose.vision.config import CompanyConfig, FeatureRun, feature_preset, read_features_run
 from sleight_training.compose.vision.errors import typical_errors
 from sleight_training.compose.vision.estimator import ESTIMATOR, Estimator, build_network
 from sleight_training.compose.vision.page import write_features_page
@@ -76,6 +76,7 @@ def prepare_features(
     skill: str = SCRIPTED,
     iterations: int | None = None,
     num_envs: int | None = None,
+    beside: Sequence[str] | None = None,
     resume: bool = False,
 ) -> FeatureRun:
     """Write a new run's configuration, or read the one to resume.
@@ -88,6 +89,7 @@ def prepare_features(
         skill: Whose rollouts it learns from: "scripted", or a run or file of 'sleight train skill'.
         iterations: Override the preset's.
         num_envs: Override the preset's.
+        beside: Tasks of the other role whose things are in half of the scenes; None: the paper's, as in a composition.
         resume: Read the configuration instead.
 
     Raises:
@@ -102,6 +104,7 @@ def prepare_features(
         raise SleightError("no task is named", remedy="give --task NAME")
     preset, config = feature_preset(preset_name), task_config(task)
     skill_source(skill, config.name)  # refuse a wrong one before anything is written
+    company = CompanyConfig(tasks=tuple(_others(config) if beside is None else _checked(config, beside)))
     example = make_compose_task(config, 16, seed=seed, num_threads=1)
     quantities = task_quantities(example.observation)
     ranges = (example.engine.upper - example.engine.lower).mean(axis=0) if example.engine.joint_names else np.zeros(0)
@@ -116,10 +119,25 @@ def prepare_features(
         network=preset.network,
         learner=preset.learner.model_validate({**preset.learner.model_dump(), **update}),
         clouds=preset.clouds,
+        company=company,
         **provenance(),  # type: ignore[arg-type]  # checked by the model
     )
     run.write(folder)
     return run
+
+
+def _others(config: ComposeTaskConfig) -> list[str]:
+    return [name for name, task in TASKS.items() if task.paper and task.role != config.role]
+
+
+def _checked(config: ComposeTaskConfig, names: Sequence[str]) -> Sequence[str]:
+    if wrong := [name for name in names if task_config(name).role == config.role]:
+        raise SleightError(
+            f"in a composition there is no second thing of the kind of {config.name}'s",
+            value=wrong,
+            remedy=f"choose from {_others(config)}",
+        )
+    return names
 
 
 class FeatureTrainer:

@@ -14,13 +14,15 @@ from sleight_core.observation.compose_terms import MECHANISM_JOINTS
 from sleight_core.observation.scene_terms import FIRST_CLOUD
 from sleight_core.rotations import quat_normalize
 from sleight_sim.engines import SimState
-from sleight_sim.sensors.stream import CloudModel, CloudStream
+from sleight_sim.sensors.stream import CloudStream
+from sleight_sim.tasks.compose.company import Company
+from sleight_sim.tasks.compose.config import task_config
 from sleight_sim.tasks.compose.engine import ComposeEngine, MechanismState
 from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.sight import SceneView
 
-from sleight_training.compose.vision.config import EstimatorConfig
+from sleight_training.compose.vision.config import FeatureRun
 from sleight_training.compose.vision.estimator import estimator_terms
 
 Array = NDArray[np.float64]
@@ -40,26 +42,22 @@ class WatchedTask:
 
     Args:
         task: The environments.
-        quantities: What is estimated, see `task_quantities`.
-        network: What the estimator sees.
-        clouds: How the scene's cloud comes about.
-        seed: Of the cameras' errors.
+        run: What is estimated, out of what, how clouds come about, and what else is in the scene.
+        seed: Of the cameras' errors and of the company.
+
     """
 
-    def __init__(
-        self,
-        task: ComposeTask,
-        quantities: Mapping[str, int],
-        network: EstimatorConfig,
-        clouds: CloudModel,
-        *,
-        seed: int = 0,
-    ) -> None:
+    def __init__(self, task: ComposeTask, run: FeatureRun, *, seed: int = 0) -> None:
         self.task = task
-        self.quantities = dict(quantities)
-        self.builder = ObservationBuilder(task.table, estimator_terms(task.table, network.terms))
-        points = network.cloud_points
-        view = SceneView(task.engine, points * (1 if clouds.whole else clouds.spare), seed=seed)
+        self.quantities = dict(run.quantities)
+        self.builder = ObservationBuilder(task.table, estimator_terms(task.table, run.network.terms))
+        points, clouds, others = run.network.cloud_points, run.clouds, run.company.tasks
+        self._company = None
+        if others:
+            configs = [task_config(name) for name in others]
+            self._company = Company(task.engine, task.config, configs, run.company.share, seed)
+        surface = points * (1 if clouds.whole else clouds.spare)
+        view = SceneView(task.engine, surface, seed=seed, company=self._company)
         self.clouds = CloudStream(clouds, view, points, task.num_envs, seed=seed)
         self._first = np.zeros((task.num_envs, points, 3), dtype=np.float32)
 
@@ -68,11 +66,18 @@ class WatchedTask:
         """B."""
         return self.task.num_envs
 
+    @property
+    def in_company(self) -> NDArray[np.bool_]:
+        """(B,) a thing of another task is in the scene."""
+        return np.zeros(self.num_envs, dtype=bool) if self._company is None else self._company.there.copy()
+
     def reset(self, ids: Ids) -> None:
         """Start new episodes in environments ids (n,); each sees its first cloud at once."""
         if not len(ids):
             return
         self.task.reset(ids)
+        if self._company is not None:
+            self._company.reset(ids)
         self.clouds.reset(ids, self.task.engine)
         self._first[ids] = self.clouds.current[ids]
 
