@@ -100,7 +100,7 @@ def test_what_estimators_see_has_its_size_and_is_sensed():
         np.clip(seen.scene_cloud[:, ::2], -5, 5), abs=1e-6
     )
     tips = found[:, parts["tip_positions"]].reshape(3, 5, 3)
-    assert np.linalg.norm(tips - seen.wrist_pos[:, None], axis=-1).max() < 0.3
+    assert np.linalg.norm(tips - seen.wrist_pos[:, None], axis=-1).max() < 0.4
 
 
 def test_the_hand_is_seen_in_the_task_frame_whichever_way_it_faces():

@@ -55,7 +55,7 @@ def test_they_are_what_ray_cast_pictures_show(name):
     task = started(name)
     for _ in range(15):
         task.step(task.hold() - np.array([0.0, 0.0, 0.01, *[0.0] * 25]))
-    _, points, seen = look(task, 1500)
+    _, points, seen = look(task, 5000)
     for env in range(B):
         mine = points[env][seen[env].any(axis=0)]
         overlap = cloud_overlap(mine, pictures(task, env), radius=0.012)

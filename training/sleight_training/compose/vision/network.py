@@ -51,6 +51,7 @@ class FeatureNetwork(nn.Module):
         self.stands = "handle_pos" in quantities
         joints, quat, palm, velocity, tips = self.sizes[:5]
         code = config.code_widths[-1]
+        self.marks = (palm + tips) // 3
         self.encoder = CloudEncoder(config.point_widths, config.code_widths)
         layers: list[nn.Module] = []
         sizes = [joints + quat + velocity + palm + tips + 6 + 2 * code, *config.hidden]
@@ -71,7 +72,7 @@ class FeatureNetwork(nn.Module):
         before, now = first.mean(dim=1), newest.mean(dim=1)
         origin = before if self.stands else now
         hand = torch.cat([palm, tips], dim=-1)
-        hand = (hand.reshape(-1, hand.shape[-1] // 3, 3) - origin[:, None]).flatten(1)
+        hand = (hand.reshape(-1, self.marks, 3) - origin[:, None]).flatten(1)
         was, at = ((middle - self.usual) * UNITS_PER_METRE for middle in (before, now))
         codes = [self.encoder(first - before[:, None], was), self.encoder(newest - now[:, None], at)]
         seen = torch.cat([joints, quat, velocity * self.speeds, hand * UNITS_PER_METRE, at, at - was, *codes], dim=-1)

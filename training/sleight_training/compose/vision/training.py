@@ -267,6 +267,8 @@ class FeatureTrainer:
     def _learn(self) -> float:
         """Learn from the memory; return the mean loss."""
         learner = self.run.learner
+        if not len(self.buffer):
+            return float("nan")
         for group in self.optimizer.param_groups:
             group["lr"] = learner.rate_at(self.progress.iteration)
         total = 0.0
