@@ -225,6 +225,16 @@ def test_without_a_cloud_or_with_a_bad_one_it_does_not_act(robot):
         robot.tick()
 
 
+def test_an_orientation_that_is_none_is_refused(tmp_path):
+    can = {"hand_joints": 22, "wrist_quat": 4, "palm_to_object": 3, "object_quat": 4}
+    skills = (seeing("GraspBall", can, {"object_pos": 3, "object_quat": 4}), seeing("PushButton", PUSH, BUTTON))
+    robot = Robot(make(tmp_path / "vision", composition(skills=skills)))
+    robot.scene_cloud = np.zeros((1, 64, 3))
+    robot.policy.engage("GraspBall", 1)
+    with pytest.raises(SleightError, match="tells no orientation"):
+        robot.tick()
+
+
 def test_an_answer_is_taken_apart():
     values = np.array([[1.0, 2.0, 3.0, -2.0, 0.0, 0.0, 0.0]])
     found = read_features({"object_pos": 3, "object_quat": 4}, values)

@@ -57,7 +57,11 @@ class FeatureNetwork(nn.Module):
         sizes = [joints + quat + velocity + palm + tips + 6 + 2 * code, *config.hidden]
         for a, b in zip(sizes[:-1], sizes[1:], strict=True):
             layers += [nn.Linear(a, b), nn.ELU()]
-        self.mlp = nn.Sequential(*layers, nn.Linear(sizes[-1], sum(quantities.values())))
+        last = nn.Linear(sizes[-1], sum(quantities.values()))
+        self.mlp = nn.Sequential(*layers, last)
+        # It begins with everything at the origin, upright: far from there, an optimiser of small steps would take long.
+        with torch.no_grad():
+            last.bias.copy_(torch.tensor(_at_first(quantities)) / torch.tensor(list(units)))
         # Which coordinate of the origin is added to each output.
         places = [torch.eye(3) if name in PLACES else torch.zeros(3, size) for name, size in quantities.items()]
         self.register_buffer("usual", torch.tensor(_USUAL))
@@ -77,3 +81,8 @@ class FeatureNetwork(nn.Module):
         codes = [self.encoder(first - before[:, None], was), self.encoder(newest - now[:, None], at)]
         seen = torch.cat([joints, quat, velocity * self.speeds, hand * UNITS_PER_METRE, at, at - was, *codes], dim=-1)
         return self.mlp(seen) * self.units + origin @ self.spread
+
+
+def _at_first(quantities: Mapping[str, int]) -> list[float]:
+    """The upright unit quaternion, and 0 for all else."""
+    return [1.0 if name == "object_quat" and i == 0 else 0.0 for name, size in quantities.items() for i in range(size)]

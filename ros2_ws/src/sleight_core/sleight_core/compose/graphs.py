@@ -125,4 +125,9 @@ class OnnxEstimator(_ObservingNetwork):
         Raises:
             SleightError: What it sees, or its answer, is not finite.
         """
-        return read_features(self._sizes, self.ask(state).astype(np.float64))
+        out = self.ask(state).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            found = read_features(self._sizes, out)
+        if not all(np.isfinite(value).all() for value in found.values()):
+            raise SleightError(f"'{self._role}' tells no orientation", value=out[0].tolist())
+        return found
