@@ -62,9 +62,9 @@ def evaluate_estimator(
 
     Returns:
         As JSON takes it: ``task``, ``skill``, ``episodes``, ``seed``; ``success`` by what the skill was fed with;
-        ``errors`` (see `error_table`) of the estimates at all moments of the episodes fed with them; and
-        ``errors_beside_truth`` of those that looked on while the skill was fed with the truth; ``errors_by_company`` of
-        the first, by whether a thing of another task was in the scene.
+        ``errors`` (see `error_table`) of the estimates at all moments of the episodes fed with them;
+        ``errors_beside_truth`` of those that looked on while the skill was fed with the truth; and
+        ``errors_by_company`` of the first, by whether a thing of another task was in the scene.
     """
     run = estimator.run
     played = {food: _play(estimator, source, episodes, seed, food, num_threads, report) for food in (TRUE, ESTIMATED)}

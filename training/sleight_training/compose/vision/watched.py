@@ -44,7 +44,6 @@ class WatchedTask:
         task: The environments.
         run: What is estimated, out of what, how clouds come about, and what else is in the scene.
         seed: Of the cameras' errors and of the company.
-
     """
 
     def __init__(self, task: ComposeTask, run: FeatureRun, *, seed: int = 0) -> None:
