@@ -33,6 +33,10 @@ def evaluate(
     skill: Annotated[
         str, typer.Option(help="The second skill: scripted, or a run of 'sleight train skill'.")
     ] = "scripted",
+    estimator: Annotated[
+        Path | None,
+        typer.Option(help="Run of 'sleight train features': a scripted second skill sees places through it."),
+    ] = None,
     held: Annotated[
         Path | None, typer.Option(help="File of 'sleight compose held collect' (default: runs/held/TASK.npz).")
     ] = None,
@@ -61,6 +65,7 @@ def evaluate(
         stabiliser=stabiliser,
         residuals=residual or [],
         skill=skill,
+        estimator=estimator,
         held=held or default_held(first),
         seeds=range(first_seed, first_seed + seeds),
         rollouts=rollouts,

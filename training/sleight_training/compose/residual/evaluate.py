@@ -22,6 +22,8 @@ from sleight_training.compose.residual.outcomes import Tally
 from sleight_training.compose.residual.pair import check_pair, held_of, make_holding_worlds
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.skills import SkillSource, skill_source
+from sleight_training.compose.vision.estimator import Estimator
+from sleight_training.compose.vision.seeing import seeing_source
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def evaluate_methods(
     rollouts: int,
     alone: int,
     notice: Callable[[str], None],
+    estimator: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Measure a pair under several methods, from the same held states; a row (see `PairScore.row`) each.
 
@@ -160,6 +163,7 @@ def evaluate_methods(
         rollouts: A seed.
         alone: Episodes of the second skill alone; 0 leaves its preservation ratio out.
         notice: Told how it goes.
+        estimator: Run or file of 'sleight train features': the second skill, a script, sees places through it.
 
     Raises:
         SleightError: As `evaluate_pair`, or a file cannot be read.
@@ -167,6 +171,8 @@ def evaluate_methods(
     _, config = check_pair(first, second)
     chosen = [read_method(name) for name in methods]
     source = skill_source(skill, second)
+    if estimator is not None:
+        source = seeing_source(source, Estimator.load(estimator), second)
     first_policy = ResidualPolicy.load(stabiliser) if stabiliser else None
     second_policies = [ResidualPolicy.load(path) for path in residuals]
     states = held_of(held, first)

@@ -77,6 +77,10 @@ class WatchedTask:
         self.task.reset(ids)
         if self._company is not None:
             self._company.reset(ids)
+        self.look(ids)
+
+    def look(self, ids: Ids) -> None:
+        """See environments ids (n,), in which episodes have just started, for the first time."""
         self.clouds.reset(ids, self.task.engine)
         self._first[ids] = self.clouds.current[ids]
 
