@@ -35,6 +35,7 @@ from sleight_core.compose.handover import HandOver
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation.compose_terms import skill_terms
+from sleight_core.observation.estimated_terms import twins
 from sleight_core.observation.residual_terms import residual_terms
 from sleight_core.safety.limits import DEFAULT_MARGIN
 from sleight_description import load_hand
@@ -47,6 +48,7 @@ from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
 
 from sleight_export.diffusion import SkillGraph, export_skill
+from sleight_export.features import FeatureGraph, export_features
 from sleight_export.onnx_export import trace_onnx
 
 #: The hand table with the tasks' bounds of the wrist.
@@ -128,9 +130,13 @@ def export_composed(
     transition: TransitionConfig | None = None,
     leave: LeaveConfig | None = None,
     bounds: BoundConfig | None = None,
+    estimators: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> Bundle:
-    """Write a bundle of skills, pairs of them and what may follow these, and verify it as a simulation would.
+    """Write a bundle of skills, their pairs and what may follow these, and verify it as a simulation or a robot would.
+
+    With estimators it is for a robot: every term that only a simulator knows is replaced by its estimated twin, in
+    skills and residuals.
 
     Args:
         out: Folder of the bundle.
@@ -144,6 +150,7 @@ def export_composed(
         transition: Of all pairs and sequences, as in training.
         leave: Of all sequences, as in training.
         bounds: Of all residuals, as in training.
+        estimators: Folders of estimators' runs by the skills' names, one for each: the vision version.
         overwrite: Replace an existing bundle.
 
     Raises:
@@ -161,8 +168,11 @@ def export_composed(
     action = ComposeAction(table, first.run.task.workspace)
     skills_there = {skill: _skill(table, graph, (places or {}).get(skill)) for skill, graph in made.items()}
     targets = {skill: _start_of(action, made[skill].run.task, row.place) for skill, row in skills_there.items()}
+    features = _estimators(made, estimators or {})
     files = {f"skill.{skill}": graph.data for skill, graph in made.items()}
+    files |= {_features_role(skill): graph.data for skill, graph in features.items()}
     golden: dict[str, Mapping[str, Any]] = {f"skill.{skill}": graph.golden for skill, graph in made.items()}
+    golden |= {_features_role(skill): graph.golden for skill, graph in features.items()}
     sections = []
     for request in pairs:
         if missing := [skill for skill in (request.first, request.second) if skill not in made]:
@@ -186,8 +196,55 @@ def export_composed(
         pairs=tuple(sections),
         sequences=tuple(further),
     )
+    if features:
+        composition = _with_estimators(composition, table, features)
     info = _info(name or out.resolve().name, action, first.run, composition)
-    return write_bundle(out, info, files, join_golden(golden), table=table, overwrite=overwrite, simulation=True)
+    return write_bundle(
+        out, info, files, join_golden(golden), table=table, overwrite=overwrite, simulation=not features
+    )
+
+
+def _features_role(skill: str) -> str:
+    return f"features.{skill}"
+
+
+def _estimators(made: Mapping[str, SkillGraph], paths: Mapping[str, Path]) -> dict[str, FeatureGraph]:
+    """The skills' estimators: of all of them, or of none."""
+    if not paths:
+        return {}
+    if differ := sorted(set(made) ^ set(paths)):
+        raise SleightError(
+            "each skill needs an estimator, and each estimator a skill",
+            value=differ,
+            remedy="what only a simulator knows is replaced in the whole bundle or not at all",
+        )
+    features = {skill: export_features(path) for skill, path in paths.items()}
+    for skill, graph in features.items():
+        if graph.run.task.name != skill:
+            raise SleightError(f"the estimator of skill '{skill}' is of another task", value=graph.run.task.name)
+    return features
+
+
+def _with_estimators(
+    composition: ComposedSkills, table: HandTable, features: Mapping[str, FeatureGraph]
+) -> ComposedSkills:
+    """The same skills and pairs with estimates in place of what only a simulator knows."""
+
+    def estimated(section: SkillSection | ResidualSection, **more: Any) -> Any:
+        return section.model_copy(update={"observation": twins(table, section.observation), **more})
+
+    skills = [
+        estimated(skill, estimator=features[skill.name].section(table, _features_role(skill.name)))
+        for skill in composition.skills
+    ]
+    pairs, sequences = (
+        tuple(
+            pair.model_copy(update={name: estimated(section) for name, section in pair.residuals.items()})
+            for pair in given
+        )
+        for given in (composition.pairs, composition.sequences)
+    )
+    return ComposedSkills(**{**dict(composition), "skills": tuple(skills), "pairs": pairs, "sequences": sequences})
 
 
 def _hand(config: ComposeTaskConfig) -> HandTable:
@@ -344,12 +401,14 @@ def _start_of(action: ComposeAction, config: ComposeTaskConfig, there: Vec3) -> 
 
 def _info(name: str, action: ComposeAction, run: SkillRun, composition: ComposedSkills) -> BundleInfo:
     config, skills = run.task, ", ".join(composition.skill_names)
+    blind = any(skill.estimator is None for skill in composition.skills)
+    sees = "the simulator's state" if blind else "features estimated from clouds and the hand's own state"
     start = config.start
     place = tuple(float(v) for v in np.mean(np.asarray(start.wrist_pos), axis=0))
     quat = tuple(float(v) for v in euler_to_quat(np.array(start.wrist_euler)))
     return BundleInfo(
         name=name,
-        description=f"Composed skills {skills}; they see the simulator's state.",
+        description=f"Composed skills {skills}; they see {sees}.",
         hand=HandSection.of(action.table),
         control=ControlSection(period=config.control_period / config.servo_steps, position_margin=DEFAULT_MARGIN),
         observation=(),

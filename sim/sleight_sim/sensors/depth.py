@@ -42,6 +42,42 @@ class DepthNoise:
         return cls(0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
+def cast_rays(
+    model: mujoco.MjModel,
+    data: mujoco.MjData,
+    eye: Array,
+    directions: Array,
+    reach: float,
+    geom: NDArray[np.int32],
+    dist: Array,
+) -> None:
+    """Cast rays from one point, and write what each meets first.
+
+    Args:
+        model: The world.
+        data: Its state with current geom poses.
+        eye: (3,) m, where they start.
+        directions: (R, 3) unit vectors.
+        reach: Distance from which on nothing is of interest (m).
+        geom: (R,) filled with the geom that is met, -1 for none.
+        dist: (R,) filled with the distance to it (m), -1 for none.
+    """
+    mujoco.mj_multiRay(
+        model,
+        data,
+        np.asarray(eye, dtype=np.float64)[:, None],
+        np.ascontiguousarray(directions, dtype=np.float64).reshape(-1, 1),
+        SEEN_GROUPS[:, None],
+        True,
+        -1,
+        geom[:, None],
+        dist[:, None],
+        None,
+        len(dist),
+        reach,
+    )
+
+
 class DepthCamera:
     """A pinhole depth camera that casts one ray a pixel.
 
@@ -122,20 +158,8 @@ class DepthCamera:
                 thread writes the original.
             rng: Draws the noise; without it the picture is perfect.
         """
-        mujoco.mj_multiRay(
-            model,
-            data,
-            self.pose[0][:, None],
-            self.directions.reshape(-1, 1),
-            SEEN_GROUPS[:, None],
-            True,
-            -1,
-            self._geom[:, None],
-            self._dist[:, None],
-            None,
-            len(self._dist),
-            self._range[1] * float(self._length.max()),
-        )
+        reach = self._range[1] * float(self._length.max())
+        cast_rays(model, data, self.pose[0], self.directions, reach, self._geom, self._dist)
         depth = np.where(self._geom >= 0, self._dist / self._length, np.nan).reshape(self.height, self.width)
         if rng is not None:
             depth = _disturb(depth, self.noise, rng)

@@ -10,6 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from sleight_core.bundle.composed import (
     ComposedSkills,
+    EstimateSection,
+    EstimatorSection,
     PairSection,
     ResidualSection,
     SequenceSection,
@@ -20,6 +22,7 @@ from sleight_core.bundle.manifest import BundleInfo, ControlSection, ObjectSecti
 from sleight_core.bundle.writer import join_golden, write_bundle
 from sleight_core.compose import ComposeAction, Ownership
 from sleight_core.observation.compose_terms import skill_terms
+from sleight_core.observation.estimated_terms import twins
 from sleight_core.observation.spec import TermSpec
 from sleight_description import load_hand
 
@@ -72,6 +75,14 @@ def residual(observation: int, bias: np.ndarray | float = 0.0, *, gain: float = 
     inits = [numpy_helper.from_array(weight, "weight"), numpy_helper.from_array(offset, "bias")]
     nodes = [helper.make_node("Gemm", ["obs", "weight", "bias"], ["residual"])]
     return toy_model(nodes, inits, {"obs": [1, observation]}, {"residual": [1, A]})
+
+
+def estimator(observation: int, weight: np.ndarray | float, bias: np.ndarray) -> bytes:
+    """``features = obs @ weight + bias``; a number for a weight is the same for all."""
+    matrix = np.broadcast_to(np.asarray(weight, np.float32), (observation, len(bias))).copy()
+    inits = [numpy_helper.from_array(matrix, "weight"), numpy_helper.from_array(bias.astype(np.float32), "bias")]
+    nodes = [helper.make_node("Gemm", ["obs", "weight", "bias"], ["features"])]
+    return toy_model(nodes, inits, {"obs": [1, observation]}, {"features": [1, len(bias)]})
 
 
 def slow_sampler(observation: int, centre: np.ndarray = REST, *, turns: int, size: int = 256) -> bytes:
@@ -155,6 +166,25 @@ def skill(name: str, terms: dict[str, int] | None = None, **changes: Any) -> Ski
     return SkillSection(**(data | changes))
 
 
+#: What the toy estimators see: the palm, and the first and the newest cloud.
+WATCHED = ("palm_pos", "first_scene_cloud_64", "scene_cloud_64")
+BALL, BUTTON = {"object_pos": 3}, {"handle_pos": 3, "mechanism_joints": 1}
+
+
+def eyes(name: str, outputs: dict[str, int], terms: tuple[str, ...] = WATCHED) -> EstimatorSection:
+    """The section of a toy estimator."""
+    return EstimatorSection(
+        graph=f"features.{name}",
+        observation=tuple(TermSpec.of(term, HAND, clip=None) for term in terms),
+        outputs=tuple(EstimateSection(name=quantity, size=size) for quantity, size in outputs.items()),
+    )
+
+
+def seeing(name: str, terms: dict[str, int], outputs: dict[str, int], **changes: Any) -> SkillSection:
+    """A toy skill that sees estimates."""
+    return skill(name, observation=twins(HAND, skill_terms(HAND, terms)), estimator=eyes(name, outputs), **changes)
+
+
 def pair(first="GraspBall", second="PushButton", residuals: tuple[str, ...] = ("first", "second"), **changes: Any):
     """A toy pair: thumb and little finger keep the ball."""
     terms = (TermSpec.of("hand_joints", HAND),)
@@ -216,6 +246,10 @@ def graphs(composed: ComposedSkills, **made: bytes) -> dict[str, bytes]:
     out = {}
     for row in composed.skills:
         out[row.graph] = sampler(row.observation_size)
+        if row.estimator is not None:
+            out[row.estimator.graph] = estimator(
+                row.estimator.observation_size, 0.0, np.zeros(sum(row.estimator.sizes.values()))
+            )
     for row in composed.compositions.values():
         for section in row.residuals.values():
             out[section.graph] = residual(section.observation_size)

@@ -69,6 +69,7 @@ class Robot:
         self.quat = euler_to_quat(np.zeros(3))
         self.targets = self.joints[HAND.actuated_index].copy()
         self.twist = np.zeros(6)
+        self.scene_cloud: np.ndarray | None = None
         self.privileged = {
             "object_pos": np.array([[0.0, 0.0, 0.7]]),
             "object_quat": np.array([[1.0, 0.0, 0.0, 0.0]]),
@@ -91,6 +92,7 @@ class Robot:
             last_action=np.zeros((1, 24)),
             object_pos=zero,
             goal_pos=zero,
+            scene_cloud=self.scene_cloud,
             privileged=self.privileged,
         )
 

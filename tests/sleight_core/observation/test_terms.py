@@ -13,11 +13,13 @@ from sleight_description import load_hand
 SHADOW = load_hand("shadow")
 #: With the point that some terms measure from.
 TABLE = SHADOW.model_copy(update={"points": {"palm": SHADOW.grasp_center}})
-#: Terms of composed skills, which see the task frame and what a composition remembers: tested with it.
+#: Terms of composed skills and their estimators, which see the task frame and what a composition remembers: tested
+#: with it.
 COMPOSED = {
     name
     for name, row in TERMS.items()
-    if row.function.__module__.rpartition(".")[2] in ("compose_terms", "residual_terms")
+    if row.function.__module__.rpartition(".")[2]
+    in ("compose_terms", "estimated_terms", "residual_terms", "scene_terms")
 }
 DEPLOYED = [name for name, row in TERMS.items() if row.provenance != "privileged" and name not in COMPOSED]
 
@@ -43,6 +45,7 @@ def random_state(rng, batch=3):
         goal_quat=goal,
         joint_targets=rng.uniform(TABLE.actuated_lower, TABLE.actuated_upper, (batch, 18)),
         last_output=rng.uniform(-1, 1, (batch, 18)),
+        scene_cloud=rng.normal(size=(batch, 512, 3)),
     )
 
 

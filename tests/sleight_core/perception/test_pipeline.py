@@ -10,6 +10,7 @@ pytest.importorskip("open3d")
 pytest.importorskip("mujoco")
 
 from sleight_core.perception import PerceptionConfig, PerceptionPipeline, PerceptionReason
+from sleight_core.perception.geometry import ShapeDistance
 from sleight_sim.bench.scenes import TabletopScene, merged
 from sleight_sim.objects import FAMILIES, household_object
 
@@ -131,6 +132,22 @@ def test_table_that_is_not_where_configured_is_found(can) -> None:
     found = pipeline.update(cloud, hand, 0.0)
     assert pipeline.table_height == pytest.approx(0.6, abs=0.002)
     np.testing.assert_allclose(found.position, scene.position, atol=0.005)
+
+
+def test_the_scene_is_all_over_the_table_but_the_hand(can) -> None:
+    scene, cloud, hand = can
+    pipeline = PerceptionPipeline()
+    assert pipeline.scene_cloud(64).shape == (0, 3)
+    beside = cloud[(cloud[:, 2] > 0.606) & (cloud[:, 2] < 0.75)] + np.array([0.12, 0.0, 0.0], np.float32)
+    for count in (64, 512):
+        assert pipeline.update(np.concatenate([cloud, beside]), hand, 0.0).reason == PerceptionReason.OK
+        seen = pipeline.scene_cloud(count)
+        assert seen.shape == (count, 3) and seen.dtype == np.float32
+        assert seen[:, 2].min() > 0.604
+        assert ShapeDistance(hand)(seen.astype(float), 0.05).min() > 0.008
+        # One object is followed; the other one is in the scene as well.
+        for place in (scene.position, scene.position + [0.12, 0.0, 0.0]):
+            assert (np.linalg.norm(seen - place, axis=1) < 0.08).sum() > 0.2 * count
 
 
 def test_everything_wrong_has_a_reason(can) -> None:

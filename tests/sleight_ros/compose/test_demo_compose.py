@@ -11,7 +11,19 @@ from sleight_core.compose.policy import owned_names
 from sleight_core.errors import SleightError
 from sleight_ros.demo.compose import ComposedEpisode, ComposeSettings, figures, resolve
 
-from ...sleight_core.compose.builders import GRASP, HAND, PUSH, REST, composition, make, sampler, skill
+from ...sleight_core.compose.builders import (
+    BALL,
+    BUTTON,
+    GRASP,
+    HAND,
+    PUSH,
+    REST,
+    composition,
+    make,
+    sampler,
+    seeing,
+    skill,
+)
 
 #: Over the ball's place, and over the button's.
 OVER_BALL, OVER_BUTTON = REST.copy(), REST.copy()
@@ -51,6 +63,24 @@ def test_what_the_bundle_does_not_compose_is_refused_before_anything_starts(tmp_
         resolve(settings(tmp_path, second="OpenDoor"))
     with pytest.raises(SleightError, match="path"):
         resolve(settings(tmp_path, bundle=tmp_path / "nowhere"))
+
+
+@pytest.mark.slow
+@pytest.mark.serial
+def test_a_vision_version_runs_on_clouds_of_the_scene(tmp_path):
+    pytest.importorskip("open3d")
+    skills = (seeing("GraspBall", GRASP, BALL, place=(0.0, 0.22, 0.0)), seeing("PushButton", PUSH, BUTTON))
+    graphs = {"skill_GraspBall": sampler(32, OVER_BALL), "skill_PushButton": sampler(33, OVER_BUTTON)}
+    make(tmp_path / "toys", composition(skills=skills), **graphs)
+    command = [sys.executable, "-m", "sleight_core.cli", "demo", "compose", "--episodes", "1", "--headless"]
+    command += ["--bundle", str(tmp_path / "toys"), "--out", str(tmp_path / "out")]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["skills_see"] == "clouds of the scene"
+    episode = found["per_episode"][0]
+    # Skills that grasp nothing, but act: so clouds came, and estimates were made of them.
+    assert episode["outcome"] == "TIMED_OUT" and episode["stages"] == ["first"]
 
 
 @pytest.mark.slow

@@ -37,6 +37,10 @@ def evaluate(
         Path | None,
         typer.Option(help="A bundle of 'sleight export compose': second skill, mask and residuals are its own."),
     ] = None,
+    estimator: Annotated[
+        Path | None,
+        typer.Option(help="Run of 'sleight train features': a scripted second skill sees places through it."),
+    ] = None,
     held: Annotated[
         Path | None, typer.Option(help="File of 'sleight compose held collect' (default: runs/held/TASK.npz).")
     ] = None,
@@ -70,6 +74,7 @@ def evaluate(
         stabiliser=stabiliser,
         residuals=residual or [],
         skill=skill,
+        estimator=estimator,
         held=held or default_held(first),
         seeds=range(first_seed, first_seed + seeds),
         rollouts=rollouts,

@@ -12,6 +12,7 @@ from sleight_core.errors import SleightError
 from sleight_training.cli.options import Envs, Export, Iterations, Resume
 from sleight_training.cli.steps import export_run, notice_on, progress_text, training_bar
 from sleight_training.cli.train_codes import codes
+from sleight_training.cli.train_features import features
 from sleight_training.cli.train_hyper import hyper
 from sleight_training.cli.train_keep import keep, restore
 from sleight_training.cli.train_skill import skill
@@ -158,6 +159,7 @@ def base_object(objects: str | None, k: int | None, index: int | None, choice: P
 
 app.command()(codes)
 app.command()(hyper)
+app.command()(features)
 app.command()(skill)
 app.command()(student)
 app.command()(keep)

@@ -86,8 +86,9 @@ class PolicyInputs:
         goal: Where the object should go in the task frame (3,), m.
         frame: Name of the task frame.
         limits: Largest ages.
-        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud", "pose" (a tracked pose
-            of the object, and a goal for it), "wrenches" and, in simulation, "privileged".
+        uses: Names of the sources that the bundle's observation needs: any of "object", "cloud", "scene" (what lies
+            over the table), "pose" (a tracked pose of the object, and a goal for it), "wrenches" and, in simulation,
+            "privileged".
         margin: Distance to the joint limits that was kept in training, rad.
         heading: Heading of the hand at canonical yaw 0, rad: of its start in the bundle.
     """
@@ -115,6 +116,7 @@ class PolicyInputs:
         self.wrenches = Source("fingertip_wrenches", limits.wrenches)
         self.object = Source("object/estimate", limits.object)
         self.cloud = Source("object/cloud", limits.object)
+        self.scene = Source("scene/cloud", limits.object)
         self.pose = Source("object/pose", limits.object)
         # A command: it holds until the next one.
         self.goal_pose = Source("object/goal", math.inf)
@@ -126,6 +128,7 @@ class PolicyInputs:
             ("wrenches", self.wrenches),
             ("object", self.object),
             ("cloud", self.cloud),
+            ("scene", self.scene),
             ("privileged", self.privileged),
             ("pose", self.pose),
             ("pose", self.goal_pose),
@@ -138,6 +141,7 @@ class PolicyInputs:
         self._wrenches = np.zeros((fingers, 6))
         self._object_pos = np.zeros(3)
         self._object_cloud: np.ndarray | None = None
+        self._scene_cloud: np.ndarray | None = None
         self._object_quat: np.ndarray | None = None
         self._goal_quat: np.ndarray | None = None
         # An arm's joints say where the hand is, as in simulation.
@@ -200,6 +204,18 @@ class PolicyInputs:
 
     def take_cloud(self, msg: PointCloud2, now: float) -> None:
         """Take the object's cloud; perception sends one only while it sees the object."""
+        points = self._note_cloud(self.cloud, msg, now)
+        if points is not None:
+            self._object_cloud = points
+
+    def take_scene(self, msg: PointCloud2, now: float) -> None:
+        """Take the cloud of all that lies over the table and is not the robot."""
+        points = self._note_cloud(self.scene, msg, now)
+        if points is not None:
+            self._scene_cloud = points
+
+    def _note_cloud(self, source: Source, msg: PointCloud2, now: float) -> np.ndarray | None:
+        """The points (N, 3) m of a cloud that can be used."""
         problem = "" if msg.header.frame_id == self.frame else f"in frame '{msg.header.frame_id}', not '{self.frame}'"
         points = np.zeros((0, 3))
         try:
@@ -208,9 +224,8 @@ class PolicyInputs:
             problem = problem or str(error)
         if not problem and not (len(points) and np.isfinite(points).all()):
             problem = "it is empty or not finite"
-        self.cloud.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
-        if not problem:
-            self._object_cloud = np.array(points, dtype=float)
+        source.note(convert.stamp_to_ns(msg.header.stamp), now, problem)
+        return None if problem else np.array(points, dtype=float)
 
     def take_privileged(self, msg: PrivilegedState, now: float) -> None:
         """Take what only a simulator knows."""
@@ -335,6 +350,7 @@ class PolicyInputs:
             object_pos=self._object_pos[None],
             goal_pos=self.goal[None],
             object_cloud=None if self._object_cloud is None else self._object_cloud[None],
+            scene_cloud=None if self._scene_cloud is None else self._scene_cloud[None],
             object_quat=None if self._object_quat is None else self._object_quat[None],
             goal_quat=None if self._goal_quat is None else self._goal_quat[None],
             joint_targets=self.last_targets[None],

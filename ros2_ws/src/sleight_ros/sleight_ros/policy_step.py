@@ -14,7 +14,9 @@ from sleight_core.action.spec import Command
 from sleight_core.bundle import Bundle, Manifest, PolicyOutput, PolicySession
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder
+from sleight_core.observation.estimated_terms import made_of
 from sleight_core.observation.reorient import POSE_TERMS
+from sleight_core.observation.scene_terms import sees_scene
 from sleight_core.observation.terms import cloud_points
 from sleight_core.rotations import quat_yaw_of_axis
 from sleight_msgs.msg import PolicyTelemetry
@@ -147,17 +149,20 @@ class PolicyStep:
 
 
 def needed_sources(manifest: Manifest) -> frozenset[str]:
-    """Which of the sources "wrenches", "object", "cloud", "pose" and "privileged" the bundle's observations need.
+    """Which of the sources "wrenches", "object", "cloud", "scene", "pose" and "privileged" the observations need.
 
-    Who sees the cloud needs the estimate as well: it says why there is no cloud. Who sees the object's orientation gets
-    its position from the same tracker.
+    Who sees the object's cloud needs the estimate as well: it says why there is no cloud. Who sees the object's
+    orientation gets its position from the same tracker. An estimated term needs what its estimator sees.
     """
-    terms = [term for _, term in manifest.all_terms]
+    terms = [term for _, term in manifest.all_terms if not made_of(term.name)]
     names = {term.name for term in terms}
     uses = {"wrenches"} if names & WRENCH_TERMS else set()
     if cloud_points(names):
         uses.add("cloud")
-    uses |= {source for kind, source in SOURCES.items() if any(term.provenance == kind for term in terms)}
+    if sees_scene(names):
+        uses.add("scene")
+    others = [term for term in terms if not sees_scene([term.name])]
+    uses |= {source for kind, source in SOURCES.items() if any(term.provenance == kind for term in others)}
     if names & POSE_TERMS:
         uses = uses - {"object"} | {"pose"}
     return frozenset(uses)

@@ -52,6 +52,26 @@ class ComposeObservation:
         """Length of the whole observation."""
         return sum(self.sizes.values())
 
+    def state(self, sim: SimState, mechanism: MechanismState | None) -> RobotState:
+        """The state that terms are computed from, true values included; arguments as `compute`."""
+        privileged = {"object_pos": sim.object_pos, "object_quat": sim.object_quat}
+        if mechanism is not None:
+            privileged |= {"handle_pos": mechanism.handle_pos, MECHANISM_JOINTS: mechanism.joint_pos}
+        return RobotState(
+            joint_pos=sim.joint_pos,
+            joint_vel=sim.joint_vel,
+            wrist_pos=sim.wrist_pos,
+            wrist_quat=sim.wrist_quat,
+            wrist_linvel=sim.wrist_linvel,
+            wrist_angvel=sim.wrist_angvel,
+            fingertip_wrench=sim.fingertip_wrench,
+            canonical_yaw=np.zeros(len(sim.joint_pos)),
+            last_action=np.zeros((len(sim.joint_pos), 0)),
+            object_pos=sim.object_pos,
+            goal_pos=np.broadcast_to(self.target, sim.object_pos.shape),
+            privileged=privileged,
+        )
+
     def compute(self, sim: SimState, mechanism: MechanismState | None) -> dict[str, Array]:
         """Compute all terms.
 
@@ -65,25 +85,7 @@ class ComposeObservation:
             ``object_quat`` (wxyz, w >= 0, task frame), ``object_tilt`` (rad from upright), ``handle_pos`` (m, task
             frame), ``mechanism_joints`` (rad or m, from base to handle).
         """
-        privileged = {"object_pos": sim.object_pos, "object_quat": sim.object_quat}
-        if mechanism is not None:
-            privileged |= {"handle_pos": mechanism.handle_pos, MECHANISM_JOINTS: mechanism.joint_pos}
-        nothing = np.zeros((len(sim.joint_pos), 0))
-        state = RobotState(
-            joint_pos=sim.joint_pos,
-            joint_vel=sim.joint_vel,
-            wrist_pos=sim.wrist_pos,
-            wrist_quat=sim.wrist_quat,
-            wrist_linvel=sim.wrist_linvel,
-            wrist_angvel=sim.wrist_angvel,
-            fingertip_wrench=sim.fingertip_wrench,
-            canonical_yaw=np.zeros(len(sim.joint_pos)),
-            last_action=nothing,
-            object_pos=sim.object_pos,
-            goal_pos=np.broadcast_to(self.target, sim.object_pos.shape),
-            privileged=privileged,
-        )
-        frame = Frame(state, self.kinematics)
+        frame = Frame(self.state(sim, mechanism), self.kinematics)
         return {
             name: np.asarray(TERMS[registered_name(name, size)].function(frame)) for name, size in self.sizes.items()
         }

@@ -23,6 +23,8 @@ from sleight_training.compose.residual.outcomes import Tally
 from sleight_training.compose.residual.pair import check_pair, first_config, make_holding_worlds, read_pair
 from sleight_training.compose.residual.policy import Residual, ResidualPolicy
 from sleight_training.compose.skills import SkillSource, skill_source
+from sleight_training.compose.vision.estimator import Estimator
+from sleight_training.compose.vision.seeing import seeing_source
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,7 @@ def evaluate_methods(
     alone: int,
     bundle: Path | None = None,
     notice: Callable[[str], None],
+    estimator: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Measure a pair under several methods, from the same held states; a row (see `PairScore.row`) each.
 
@@ -163,6 +166,7 @@ def evaluate_methods(
         alone: Episodes of the second skill alone; 0 leaves its preservation ratio out.
         bundle: An exported bundle; then second skill, mask and residuals are its own.
         notice: Told how it goes.
+        estimator: Run or file of 'sleight train features': the second skill, a script, sees places through it.
 
     Raises:
         SleightError: As `evaluate_pair`, or a file cannot be read.
@@ -176,6 +180,8 @@ def evaluate_methods(
     else:
         source, first_policy = skill_source(skill, second), ResidualPolicy.load(stabiliser) if stabiliser else None
         second_policies = [ResidualPolicy.load(path) for path in residuals]
+    if estimator is not None:
+        source = seeing_source(source, Estimator.load(estimator), second)
     rate = standalone_success(config, source, alone, seed=seeds[0]) if alone else None
     rows = []
     for method in chosen:

@@ -15,10 +15,60 @@ from pydantic import Field, model_validator
 
 from sleight_core.bundle.fields import Name, Positive, Section, Vec3
 from sleight_core.observation import TermSpec
+from sleight_core.observation.estimated_terms import QUANTITIES
 
 #: Names of the graphs' inputs and outputs.
 HISTORY, NOISE, ACTIONS = "history", "noise", "actions"
-OBSERVATION, RESIDUAL = "obs", "residual"
+OBSERVATION, RESIDUAL, FEATURES = "obs", "residual", "features"
+
+
+class EstimateSection(Section):
+    """A quantity that an estimator tells.
+
+    Attributes:
+        name: Which, as in `sleight_core.observation.estimated_terms`.
+        size: Elements of the estimator's output.
+    """
+
+    name: Name
+    size: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EstimateSection:
+        if self.size not in QUANTITIES.get(self.name, ()):
+            known = ", ".join(f"'{name}' of {' or '.join(map(str, sizes))}" for name, sizes in QUANTITIES.items())
+            raise ValueError(f"no quantity '{self.name}' of {self.size} elements; there are {known}")
+        return self
+
+
+class EstimatorSection(Section):
+    """What a skill sees of its task, estimated: input ``obs`` (1, D), output ``features`` (1, E).
+
+    Attributes:
+        graph: Role of its graph.
+        observation: Terms of its input, in order: clouds and the robot's own sensors.
+        outputs: What its output is, in order, in the skill's own frame.
+    """
+
+    graph: Name
+    observation: tuple[TermSpec, ...] = Field(min_length=1)
+    outputs: tuple[EstimateSection, ...] = Field(min_length=1)
+
+    @property
+    def observation_size(self) -> int:
+        """D, elements of the input."""
+        return sum(term.size for term in self.observation)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of the quantities by name, in order; E is their sum."""
+        return {row.name: row.size for row in self.outputs}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> EstimatorSection:
+        if len(self.sizes) != len(self.outputs):
+            raise ValueError(f"a quantity occurs twice: {[row.name for row in self.outputs]}")
+        return self
 
 
 class SkillSection(Section):
@@ -38,6 +88,7 @@ class SkillSection(Section):
         horizon: Actions in a chunk.
         execute: Actions of a chunk that are executed before the next chunk takes over.
         lead: So many actions before that the next chunk is asked for; its first `lead` actions are then of the past.
+        estimator: Makes what its `estimated_` terms are of; None for a skill that has none.
     """
 
     name: Name
@@ -49,6 +100,7 @@ class SkillSection(Section):
     horizon: int = Field(ge=1, le=1000)
     execute: int = Field(ge=1)
     lead: int = Field(ge=1)
+    estimator: EstimatorSection | None = None
 
     @property
     def observation_size(self) -> int:
@@ -226,6 +278,12 @@ class ComposedSkills(Section):
             for j, term in enumerate(skill.observation)
         ]
         rows += [
+            (f"composition.skills.{i}.estimator.observation.{j}", term)
+            for i, skill in enumerate(self.skills)
+            if skill.estimator is not None
+            for j, term in enumerate(skill.estimator.observation)
+        ]
+        rows += [
             (f"{place}.{name}.observation.{j}", term)
             for place, pair in self.compositions.items()
             for name, section in pair.residuals.items()
@@ -236,6 +294,11 @@ class ComposedSkills(Section):
     def graph_roles(self) -> dict[str, str]:
         """Role of every graph that is used, by its place in the manifest."""
         rows = {f"composition.skills.{i}.graph": skill.graph for i, skill in enumerate(self.skills)}
+        rows |= {
+            f"composition.skills.{i}.estimator.graph": skill.estimator.graph
+            for i, skill in enumerate(self.skills)
+            if skill.estimator is not None
+        }
         for place, pair in self.compositions.items():
             rows |= {f"{place}.{name}.graph": part.graph for name, part in pair.residuals.items()}
         return rows

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from sleight_core.bundle.composed import (
     ACTIONS,
+    FEATURES,
     HISTORY,
     NOISE,
     OBSERVATION,
     RESIDUAL,
     ComposedSkills,
+    EstimatorSection,
     PairSection,
     SkillSection,
 )
@@ -19,6 +21,8 @@ from sleight_core.compose.ownership import element_names
 from sleight_core.errors import BundleError, SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder, TermSpec
+from sleight_core.observation.compose_terms import MECHANISM_JOINTS
+from sleight_core.observation.estimated_terms import PREFIX, made_of
 
 if TYPE_CHECKING:
     from sleight_core.bundle.manifest import Manifest
@@ -44,6 +48,8 @@ def check_against_hand(manifest: Manifest, composition: ComposedSkills, table: H
         raise BundleError("action", expected=expected, found=found, remedy=trained) from error
     for i, skill in enumerate(composition.skills):
         _check_terms(table, skill.observation, f"composition.skills.{i}.observation")
+        if skill.estimator is not None:
+            _check_terms(table, skill.estimator.observation, f"composition.skills.{i}.estimator.observation")
     for place, pair in composition.compositions.items():
         for name, section in pair.residuals.items():
             _check_terms(table, section.observation, f"{place}.{name}.observation")
@@ -103,6 +109,7 @@ def check_structure(manifest: Manifest, composition: ComposedSkills) -> None:
         for what, size in sizes.items():
             if size != a:
                 raise BundleError(f"{place}.{what}", expected=f"{a} elements", found=size, remedy=_EXPORT_AGAIN)
+    _check_estimates(composition)
     there = [graph.role for graph in manifest.graphs]
     roles = composition.graph_roles()
     for field, role in roles.items():
@@ -126,6 +133,55 @@ def _check_known(composition: ComposedSkills) -> None:
             )
 
 
+def _check_estimates(composition: ComposedSkills) -> None:
+    """Check that every estimated term is an estimate of the bundle's own, made of nothing but what a robot senses.
+
+    Even where a bundle is for simulation only, an estimator that sees the truth, or estimates, is none.
+
+    Raises:
+        BundleError: It is not so.
+    """
+    given: dict[str, dict[str, int]] = {}
+    for i, skill in enumerate(composition.skills):
+        given[skill.name] = skill.estimator.sizes if skill.estimator is not None else {}
+        _check_estimated(skill.observation, given[skill.name], f"composition.skills.{i}.observation")
+        if skill.estimator is not None:
+            _check_sensed(skill.estimator, f"composition.skills.{i}.estimator")
+    for place, pair in composition.compositions.items():
+        for name, section in pair.residuals.items():
+            both = given[pair.first] | given[pair.second]
+            _check_estimated(section.observation, both, f"{place}.{name}.observation")
+
+
+def _check_estimated(terms: tuple[TermSpec, ...], given: dict[str, int], field: str) -> None:
+    for j, term in enumerate(terms):
+        missing = [
+            name
+            for name in made_of(term.name)
+            if name not in given or (name == MECHANISM_JOINTS and given[name] != term.size)
+        ]
+        if missing:
+            raise BundleError(
+                f"{field}.{j}",
+                expected=f"an estimator in the bundle that tells {', '.join(missing)} for '{term.name}'",
+                found=f"estimates of {', '.join(f'{name} ({size})' for name, size in given.items())}"
+                if given
+                else "none",
+                remedy="export the skill together with its estimator",
+            )
+
+
+def _check_sensed(estimator: EstimatorSection, field: str) -> None:
+    for j, term in enumerate(estimator.observation):
+        if term.provenance == "privileged" or term.name.startswith(PREFIX):
+            raise BundleError(
+                f"{field}.observation.{j}.provenance",
+                expected="what a robot senses",
+                found=f"'{term.name}', {term.provenance}" if not term.name.startswith(PREFIX) else "an estimate",
+                remedy="train an estimator that sees clouds and the robot's own state",
+            )
+
+
 def check_io(manifest: Manifest, composition: ComposedSkills) -> None:
     """Check every graph's inputs and outputs.
 
@@ -136,6 +192,9 @@ def check_io(manifest: Manifest, composition: ComposedSkills) -> None:
     for skill in composition.skills:
         inputs, outputs = sampler_shapes(skill, a)
         _check_graph_io(manifest, skill.graph, inputs, outputs)
+        if (estimator := skill.estimator) is not None:
+            seen, told = (estimator.observation_size,), (sum(estimator.sizes.values()),)
+            _check_graph_io(manifest, estimator.graph, {OBSERVATION: seen}, {FEATURES: told})
     for pair in composition.compositions.values():
         for section in pair.residuals.values():
             _check_graph_io(manifest, section.graph, {OBSERVATION: (section.observation_size,)}, {RESIDUAL: (a,)})

@@ -24,6 +24,7 @@ from sleight_core.bundle.policy import make_session
 from sleight_core.errors import BundleError, SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation import ObservationBuilder
+from sleight_core.observation.estimated_terms import made_of
 
 Array = NDArray[np.float32]
 
@@ -147,6 +148,14 @@ def _check_single(manifest: Manifest) -> None:
     """Check the observation's and the action's terms of a bundle with one policy."""
     if not manifest.observation:
         raise BundleError("observation", expected="at least 1 term", found="[]", remedy=_EXPORT_AGAIN)
+    for i, term in enumerate(manifest.observation):
+        if made_of(term.name):
+            raise BundleError(
+                f"observation.{i}",
+                expected="a term of what this policy senses itself",
+                found=f"'{term.name}', which only composed skills have an estimator for",
+                remedy=_EXPORT_AGAIN,
+            )
     _check_action_joints(manifest)
 
 

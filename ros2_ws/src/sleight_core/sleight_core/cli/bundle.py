@@ -111,11 +111,14 @@ def inspect(path: _PATH, as_json: _JSON = False) -> None:
 
 
 def _composition(composition: ComposedSkills) -> list[Table]:
-    skills = Table("skill", "graph", "terms", "chunk", title="Skills", title_justify="left")
+    skills = Table("skill", "graph", "terms", "estimator", "chunk", title="Skills", title_justify="left")
     for skill in composition.skills:
         terms = ", ".join(term.name for term in skill.observation)
         chunk = f"{skill.execute} of {skill.horizon}, asked for {skill.lead} early"
-        skills.add_row(skill.name, skill.graph, terms, chunk)
+        estimator = (
+            "none" if skill.estimator is None else f"{skill.estimator.graph}: {', '.join(skill.estimator.sizes)}"
+        )
+        skills.add_row(skill.name, skill.graph, terms, estimator, chunk)
     pairs = Table("first", "keeps", "then", "residuals", "transition", title="Compositions", title_justify="left")
     for pair in composition.compositions.values():
         graphs = ", ".join(section.graph for section in pair.residuals.values()) or "none"

@@ -93,7 +93,7 @@ class ResidualFeatures:
             table.dynamics(name).kp / table.joint(name).effort for name in table.actuated_joint_names
         ])  # fmt: skip
         base = np.array([BASE_LINEAR] * 3 + [BASE_ANGULAR] * 3)
-        self._constants = Constants(stiffness, base, self.kinematics.tips, np.asarray(table.actuated_index))
+        self._constants = Constants(stiffness, base, np.asarray(table.actuated_index))
 
     def object_in_palm(self, state: HandState) -> tuple[Array, Array]:
         """Pose of the object in the palm frame: (B, 3) m and (B, 4) wxyz, w >= 0."""
@@ -110,7 +110,7 @@ class ResidualFeatures:
         tips = self.kinematics.fingertips(
             state.joint_pos, state.joint_vel, state.wrist_pos, state.wrist_quat, state.wrist_linvel, state.wrist_angvel
         )
-        points = tips.pos + quat_rotate(tips.quat, self._constants.like(tips.pos)[2])
+        points = self.kinematics.tip_points(tips)
         return xp.sqrt(xp.sum((points - state.object_pos[:, None]) ** 2, axis=-1))
 
     def reference(self, state: HandState, action: Array) -> HoldReference:
@@ -146,7 +146,7 @@ class ResidualFeatures:
         """
         xp = namespace(state.joint_pos)
         lower, upper = self.kinematics.range.like(state.joint_pos)
-        stiffness, base, _, motors = self._constants.like(state.joint_pos)
+        stiffness, base, motors = self._constants.like(state.joint_pos)
         zero = xp.zeros_like(state.joint_pos)
         unit = 2.0 * (state.joint_pos - lower) / (upper - lower) - 1.0
         pos, quat = self.object_in_palm(state)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sleight_core.bundle.composed import ACTIONS, HISTORY, NOISE, OBSERVATION, RESIDUAL, ResidualSection
+from sleight_core.bundle.composed import (
+    ACTIONS,
+    FEATURES,
+    HISTORY,
+    NOISE,
+    OBSERVATION,
+    RESIDUAL,
+    EstimatorSection,
+    ResidualSection,
+)
 from sleight_core.bundle.policy import make_session
+from sleight_core.compose.estimation import read_features
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
-from sleight_core.observation import ObservationBuilder
+from sleight_core.observation import ObservationBuilder, RobotState, TermSpec
 from sleight_core.observation.terms import Frame
 
 if TYPE_CHECKING:
@@ -40,7 +51,35 @@ class OnnxSampler:
         return np.asarray(actions)[0]
 
 
-class OnnxResidual:
+class _ObservingNetwork:
+    """A network of one vector with what it sees, warmed up."""
+
+    def __init__(self, bundle: Bundle, role: str, terms: Sequence[TermSpec], output: str, table: HandTable) -> None:
+        self.observation = ObservationBuilder(table, terms)
+        self._role, self._output = role, output
+        self._session = make_session(bundle.graphs[role], f"graphs.{role}")
+        self._run(bundle.golden[f"{role}.{OBSERVATION}"][:1])
+
+    def ask(self, state: RobotState, frame: Frame | None = None) -> Array:
+        """The answer (1, n) for one state.
+
+        Raises:
+            SleightError: What it sees, or its answer, is not finite.
+        """
+        seen = self.observation.compute(state, frame)
+        if not np.isfinite(seen).all():
+            raise SleightError(f"the observation of '{self._role}' is not finite")
+        out = self._run(seen)
+        if not np.isfinite(out).all():
+            raise SleightError(f"the answer of '{self._role}' is not finite")
+        return out
+
+    def _run(self, seen: Array) -> Array:
+        (out,) = self._session.run([self._output], {OBSERVATION: seen})
+        return np.asarray(out)
+
+
+class OnnxResidual(_ObservingNetwork):
     """A residual network with what it sees.
 
     Args:
@@ -50,10 +89,7 @@ class OnnxResidual:
     """
 
     def __init__(self, bundle: Bundle, section: ResidualSection, table: HandTable) -> None:
-        self.observation = ObservationBuilder(table, section.observation)
-        self._role = section.graph
-        self._session = make_session(bundle.graphs[section.graph], f"graphs.{section.graph}")
-        self._run(bundle.golden[f"{section.graph}.{OBSERVATION}"][:1])
+        super().__init__(bundle, section.graph, section.observation, RESIDUAL, table)
 
     def __call__(self, frame: Frame) -> Array:
         """The output (1, A) before squashing for one state.
@@ -64,14 +100,34 @@ class OnnxResidual:
         Raises:
             SleightError: What it sees, or its answer, is not finite.
         """
-        seen = self.observation.compute(frame.state, frame)
-        if not np.isfinite(seen).all():
-            raise SleightError(f"the observation of '{self._role}' is not finite")
-        out = self._run(seen)
-        if not np.isfinite(out).all():
-            raise SleightError(f"the answer of '{self._role}' is not finite")
-        return out
+        return self.ask(frame.state, frame)
 
-    def _run(self, seen: Array) -> Array:
-        (out,) = self._session.run([RESIDUAL], {OBSERVATION: seen})
-        return np.asarray(out)
+
+class OnnxEstimator(_ObservingNetwork):
+    """An estimator of a skill's features with what it sees.
+
+    Args:
+        bundle: A verified bundle.
+        section: Its section of the manifest.
+        table: The hand.
+    """
+
+    def __init__(self, bundle: Bundle, section: EstimatorSection, table: HandTable) -> None:
+        super().__init__(bundle, section.graph, section.observation, FEATURES, table)
+        self._sizes = section.sizes
+
+    def __call__(self, state: RobotState) -> dict[str, NDArray[np.float64]]:
+        """The quantities (1, size) by name, in the frame of the state.
+
+        Args:
+            state: With the scene's cloud, and the first one in its memory.
+
+        Raises:
+            SleightError: What it sees, or its answer, is not finite.
+        """
+        out = self.ask(state).astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            found = read_features(self._sizes, out)
+        if not all(np.isfinite(value).all() for value in found.values()):
+            raise SleightError(f"'{self._role}' tells no orientation", value=out[0].tolist())
+        return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,14 +25,17 @@ from sleight_core.bundle.composed import (
 )
 from sleight_core.compose.action import ComposeAction, PoseCommand
 from sleight_core.compose.chunks import ChunkCounts, ChunkRunner, ChunkShape, Executor, Sampler, background
-from sleight_core.compose.graphs import OnnxResidual, OnnxSampler
+from sleight_core.compose.estimation import held_object
+from sleight_core.compose.graphs import OnnxEstimator, OnnxResidual, OnnxSampler
 from sleight_core.compose.ownership import WRIST, WRIST_SIZE
 from sleight_core.compose.stages import ACTING, FIRST, PairRun
 from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import BundleError, SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation.estimated_terms import PLACES, believed
 from sleight_core.observation.residual_terms import hold_memory
+from sleight_core.observation.scene_terms import FIRST_CLOUD
 from sleight_core.observation.terms import Frame
 
 if TYPE_CHECKING:
@@ -82,32 +85,35 @@ class _Skill:
     section: SkillSection
     observation: ObservationBuilder
     chunks: ChunkRunner
+    estimator: OnnxEstimator | None
+    first_cloud: Array | None = None
+    estimates: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.place = np.array([self.section.place], dtype=np.float64)
         self.goal = np.array([self.section.goal], dtype=np.float64)
         self.elsewhere = bool(self.place.any())
 
-    def observe(self, state: RobotState) -> NDArray[np.float32]:
-        """What the skill sees of a state: in its own frame, with its goal."""
-        return self.observation.compute(self._seen_from(state))[0]
-
-    def _seen_from(self, state: RobotState) -> RobotState:
+    def seen_from(self, state: RobotState) -> RobotState:
+        """A state in the skill's own frame, with the skill's goal."""
         if not self.elsewhere:
             return replace(state, goal_pos=self.goal)
         place = self.place
-        known = {
-            name: value - place if name in ("object_pos", "handle_pos") else value
-            for name, value in state.privileged.items()
-        }
+        known = {name: value - place if name in PLACES else value for name, value in state.privileged.items()}
         return replace(
             state,
             wrist_pos=state.wrist_pos - place,
             object_pos=state.object_pos - place,
             object_cloud=None if state.object_cloud is None else state.object_cloud - place,
+            scene_cloud=None if state.scene_cloud is None else state.scene_cloud - place,
             goal_pos=self.goal,
             privileged=known,
         )
+
+    @property
+    def estimates_in_task_frame(self) -> dict[str, Array]:
+        """The estimates, which are in the skill's own frame."""
+        return {name: value + self.place if name in PLACES else value for name, value in self.estimates.items()}
 
 
 class ComposedPolicy:
@@ -159,7 +165,9 @@ class ComposedPolicy:
             sampler = (samplers or {}).get(section.name) or OnnxSampler(bundle, section.graph)
             builder = ObservationBuilder(table, section.observation)
             shape = _shape(section, self.action.size)
-            self._skills[section.name] = _Skill(section, builder, ChunkRunner(sampler, shape, executor, clock))
+            estimator = None if section.estimator is None else OnnxEstimator(bundle, section.estimator, table)
+            chunks = ChunkRunner(sampler, shape, executor, clock)
+            self._skills[section.name] = _Skill(section, builder, chunks, estimator)
         # Compositions may share a network: each graph is loaded once.
         self._networks: dict[str, OnnxResidual] = {}
         for pair in composition.compositions.values():
@@ -206,8 +214,9 @@ class ComposedPolicy:
             self.release()
         self._acting = self._skills[skill]
         self._acting.chunks.begin(seed)
-        if self._next_pair is None:
+        if self._next is None:
             self._owners = (skill,) * (len(self.table.joint_names) + 1)
+        self._acting.first_cloud, self._acting.estimates = None, {}
         self._ticks = 0
 
     def release(self) -> None:
@@ -216,6 +225,7 @@ class ComposedPolicy:
         self._next: PairSection | None = None
         self._pair: PairRun | None = None
         self._remembered: dict[str, Array] = {}
+        self._hold_quat: Array | None = None
         self._ticks = 0
         self._nominal: Array | None = None
         self._last: Array | None = None
@@ -300,6 +310,8 @@ class ComposedPolicy:
         if moved:
             self._nominal = planned
         assert self._nominal is not None
+        if pair.section.residuals:
+            self._estimate_first(pair.section, state)
         seen = Frame(self._with_memory(pair, state, sent_targets, sent_twist), self._kinematics)
         first = self._ask(pair.section.first_residual, seen)
         # While a chunk is late the acting skill's elements stay where they are, its correction included.
@@ -327,8 +339,23 @@ class ComposedPolicy:
         return planned
 
     def _observe(self, skill: _Skill, state: RobotState) -> NDArray[np.float32]:
-        self._seen = skill.observe(state)
+        seen = skill.seen_from(state)
+        self._estimate(skill, seen)
+        self._seen = skill.observation.compute(replace(seen, estimates=skill.estimates))[0]
         return self._seen
+
+    def _estimate(self, skill: _Skill, seen: RobotState) -> None:
+        """Make a skill's estimates for now out of a state in its own frame, if it has an estimator."""
+        if skill.estimator is None:
+            return
+        if skill.first_cloud is None:
+            skill.first_cloud = seen.scene_cloud
+        memory = {} if skill.first_cloud is None else {FIRST_CLOUD: skill.first_cloud}
+        skill.estimates = skill.estimator(replace(seen, memory=memory))
+
+    def _estimate_first(self, section: PairSection, state: RobotState) -> None:
+        first = self._skills[section.first]
+        self._estimate(first, first.seen_from(state))
 
     def _ask(self, section: ResidualSection | None, frame: Frame) -> Array:
         if section is None:
@@ -370,11 +397,15 @@ class ComposedPolicy:
         if section.hold_reference == "measured":
             joints = self.table.actuated_index
             hold = self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints]))
-        if self._pair is None:
-            # The object's place in the palm is that of the first skill's success, also for a third skill.
-            self._remembered = hold_memory(self.table, state, hold)
+        first_time = self._pair is None
         self._pair = PairRun.begin(self.table, section, hold, self._pair)
         self._owners = (*self._pair.joint_owners, section.second)
+        if first_time:
+            # The object's place in the palm is that of the first skill's success, also for a third skill.
+            self._hold_quat = state.wrist_quat
+            self._estimate_first(section, state)
+            seen = self._with_estimates(section, state)
+            self._remembered = hold_memory(self.table, believed(seen) if seen.estimates else seen, hold)
         self._remembered = self._remembered | {
             "preserved": self._pair.stabilised[None, WRIST_SIZE:],
             "fingers": self._pair.ownership.finger_mask[None].astype(np.float64),
@@ -399,7 +430,15 @@ class ComposedPolicy:
             "nominal": self._nominal,
             "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
         }
-        return replace(state, memory=memory)
+        return replace(self._with_estimates(pair.section, state), memory=memory)
+
+    def _with_estimates(self, section: PairSection, state: RobotState) -> RobotState:
+        """The state with the newest estimates of both skills, task frame: the first one holds its object."""
+        first, second = (self._skills[name].estimates_in_task_frame for name in (section.first, section.second))
+        if "object_pos" in first:
+            assert self._hold_quat is not None
+            first = held_object(state, first, self._hold_quat)
+        return replace(state, estimates=second | first)
 
 
 def owned_names(table: HandTable) -> tuple[str, ...]:

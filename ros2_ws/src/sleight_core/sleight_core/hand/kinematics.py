@@ -70,7 +70,7 @@ class FingertipKinematics:
         self.point_offsets = {name: _offset_in_root(table, point) for name, point in table.points.items()}
         #: Lower and upper limits of the joints, rad.
         self.range = Constants(table.lower, table.upper)
-        self._fixed = Constants(self.points, self.grasp_offset)
+        self._fixed = Constants(self.points, self.grasp_offset, self.tips)
         self._offsets = {name: Constants(offset) for name, offset in self.point_offsets.items()}
 
     def fingertips(
@@ -132,6 +132,11 @@ class FingertipKinematics:
     def finger_points(self, tips: Fingertips) -> Array:
         """The reward's finger points (2 cm along each distal body), (B, F, 3) m."""
         offset = self._fixed.like(tips.pos)[0]
+        return tips.pos + quat_rotate(tips.quat, offset)
+
+    def tip_points(self, tips: Fingertips) -> Array:
+        """Positions of the fingertips, (B, F, 3) m."""
+        offset = self._fixed.like(tips.pos)[2]
         return tips.pos + quat_rotate(tips.quat, offset)
 
 

@@ -31,7 +31,11 @@ class RobotState:
             `actuated_joint_names`; None where no term asks for it.
         last_output: (B, A) the policy's own last output for these joints, before safety, in policy units; 0 before its
             first; None where no term asks for it.
+        scene_cloud: (B, N, 3) m, points of what lies over the table and is not the robot, as cameras see it; None
+            where no term asks for it.
         memory: What the run-time keeps from earlier ticks for terms that ask for it, by name.
+        estimates: What a bundle's own estimators made of clouds and the robot's state, by the names that `privileged`
+            has for the true values.
         privileged: Further arrays by name that only a simulator knows; used by critics and rewards, never deployed.
     """
 
@@ -51,5 +55,7 @@ class RobotState:
     goal_quat: Array | None = None
     joint_targets: Array | None = None
     last_output: Array | None = None
+    scene_cloud: Array | None = None
     memory: dict[str, Array] = field(default_factory=dict)
+    estimates: dict[str, Array] = field(default_factory=dict)
     privileged: dict[str, Array] = field(default_factory=dict)

@@ -238,19 +238,19 @@ def _register_cloud(points: int) -> None:
                 "the state holds no cloud of the object, which the policy sees",
                 remedy="feed the perception's object cloud",
             )
-        return _flat(_resized(f.object_cloud, points))
+        return _flat(resized(f.object_cloud, points))
 
     function.__name__ = cloud_term(points)
     term(3 * points, unit="m", frame="canonical", provenance="perception")(function)
 
 
-def _resized(cloud: Array, points: int) -> Array:
+def resized(cloud: Array, points: int) -> Array:
     """Take points (B, points, 3) of a cloud (B, N, 3): evenly from a larger one, repeated from a smaller one."""
     have = cloud.shape[1]
     if have == points:
         return cloud
     if have == 0:
-        raise SleightError("the object's cloud has no points")
+        raise SleightError("a cloud has no points")
     return cloud[:, [i * have // points for i in range(points)]]
 
 

@@ -161,6 +161,7 @@ class PerceptionPipeline:
         open3d.utility.random.seed(0)
         self._table = Table(open3d, self.config.table_height, self.config.table_search)
         self._rng = np.random.default_rng(0)
+        self._look: _Look | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -193,6 +194,7 @@ class PerceptionPipeline:
         """
         timings: dict[str, float] = {}
         clock = _Stopwatch(timings)
+        self._look = None
         views = as_views(points)
         if views is None:
             return ObjectObservation(PerceptionReason.BAD_CLOUD, timings=timings)
@@ -205,7 +207,7 @@ class PerceptionPipeline:
         clock.lap("table")
         if moved and len(moved) == len(scene):
             return ObjectObservation(PerceptionReason.WRONG_FRAME, moved=names, timings=timings)
-        look = _Look(scene, moved, ShapeDistance(hand), hand_frame(hand), stamp)
+        look = self._look = _Look(scene, moved, ShapeDistance(hand), hand_frame(hand), stamp)
         seen = self._points(look, near=self._tracker.known)
         if not seen.any and not (self._tracker.known and self._points(look, near=False).any):
             return ObjectObservation(PerceptionReason.EMPTY, moved=names, timings=timings)
@@ -214,7 +216,8 @@ class PerceptionPipeline:
         clock.lap("object")
         if isinstance(found, PerceptionReason):
             return ObjectObservation(found, point_count=seen.count, moved=names, timings=timings)
-        cloud = self._resample(found.points if len(found.points) >= self.config.min_points else self._tracker.surface())
+        shown = found.points if len(found.points) >= self.config.min_points else self._tracker.surface()
+        cloud = self._resample(shown, self.config.cloud_points)
         clock.lap("sample")
         return ObjectObservation(
             PerceptionReason.OK,
@@ -228,6 +231,18 @@ class PerceptionPipeline:
             names,
             timings,
         )
+
+    def scene_cloud(self, count: int) -> Array:
+        """Points of all that lies over the table and is not the robot, as of the last `update`.
+
+        Args:
+            count: How many; fewer points are repeated.
+
+        Returns:
+            (count, 3) float32, m, task frame, spread evenly; (0, 3) where nothing is to be seen.
+        """
+        points = np.zeros((0, 3)) if self._look is None else self._points(self._look, near=False).points
+        return self._resample(points, count) if len(points) else points.astype(np.float32)
 
     def _points(self, look: _Look, *, near: bool) -> _Points:
         """Return the points over the table that are not the hand's: near the followed object, or all."""
@@ -410,9 +425,8 @@ class PerceptionPipeline:
         self._position, self._stamp = position, stamp
         return position.copy()
 
-    def _resample(self, points: Array) -> Array:
-        """Exactly `cloud_points` points: spread out where there are more, repeated where there are fewer."""
-        want = self.config.cloud_points
+    def _resample(self, points: Array, want: int) -> Array:
+        """Exactly `want` points: spread out where there are more, repeated where there are fewer."""
         if len(points) > want:
             points = points[spread(len(points), 2 * want, self._rng)]
             cloud = self._o3d.geometry.PointCloud(self._o3d.utility.Vector3dVector(points))

@@ -16,6 +16,7 @@ from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
 from sleight_core.observation import RobotState
 from sleight_core.observation.compose_terms import MECHANISM_JOINTS, mechanism_term
+from sleight_core.observation.terms import CLOUD_SIZES
 
 from sleight_ros.figures import percentiles
 
@@ -124,7 +125,7 @@ def _bare(bundle: Bundle, pair: PairSection, runs: int) -> np.ndarray:
 
 
 def _simulate(state: RobotState, composition: ComposedSkills, pair: PairSection) -> None:
-    """Give a state what only a simulator knows, at places where nothing is degenerate."""
+    """Give a state what only a simulator knows, and what cameras see, at places where nothing is degenerate."""
     skill = composition.skill(pair.second)
     assert skill is not None
     joints = 2 if any(term.name == mechanism_term(2) for term in skill.observation) else 1
@@ -137,3 +138,4 @@ def _simulate(state: RobotState, composition: ComposedSkills, pair: PairSection)
         "handle_pos": state.wrist_pos - 0.1,
         MECHANISM_JOINTS: np.zeros((1, joints)),
     }
+    state.scene_cloud = np.random.default_rng(0).normal(state.wrist_pos[:, None], 0.1, (1, CLOUD_SIZES[-1], 3))

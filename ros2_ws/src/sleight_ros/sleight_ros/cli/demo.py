@@ -151,7 +151,7 @@ def compose(
     rate, late = found["composite_success"], found["chunks_late"]
     console.print(
         f"composite success {rate:.0%} ({low:.0%} to {high:.0%}), {late} of {found['chunks']} chunks late; "
-        "where the object is came from the simulator",
+        f"skills saw {found['skills_see']}; where the object is came from the simulator",
         highlight=False,
     )
 

@@ -1,7 +1,8 @@
 """The composition demo: one hand keeps one thing while doing another, through the graph, in simulation only.
 
-Perception takes no part: the skills see the simulator's state, and the object's place comes from it too. What is shown
-is the composition and its graph, not sight.
+The skills of a state-based bundle see the simulator's state, and perception takes no part. Those of a vision version
+see the scene's cloud, which `perception_node` makes of simulated cameras. Either way the skill server is told the
+object's place by the simulator: cameras see object, mechanism and hand, and perception follows one thing.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from rclpy.action import ActionClient
+from sensor_msgs.msg import PointCloud2
 from sleight_core.bundle import Bundle, load_bundle
 from sleight_core.statistics import wilson_interval
 from sleight_msgs.action import Compose
 from sleight_msgs.msg import PolicyTelemetry
 
 from sleight_ros.demo.client import DemoClient
+from sleight_ros.nodes.base import NEWEST
+from sleight_ros.policy_step import needed_sources
 from sleight_ros.processes import Processes
+from sleight_ros.profiles import profile_path
 from sleight_ros.skills.compositions import check_composition
 from sleight_ros.skills.goals import Outcome
 
@@ -30,6 +35,8 @@ START_TIMEOUT, SLACK = 60.0, 20.0
 EPISODE_TIME, GOAL_TIME = 24.0, 20.0
 #: Rate of the simulation's control steps, Hz.
 RATE = 60
+#: Profile with the cameras of a vision version, and how many points of the scene perception gives it.
+CAMERAS, SCENE_POINTS = "shadow_sim", 256
 
 Report = Callable[[str, int], None]
 
@@ -90,6 +97,8 @@ class ComposeClient(DemoClient):
     def __init__(self, environment: dict[str, str], check: Callable[[], None]) -> None:
         super().__init__(environment, check)
         self._compose = ActionClient(self._node, Compose, "compose")
+        self.scene: PointCloud2 | None = None
+        self._node.create_subscription(PointCloud2, "scene/cloud", self._keeper("scene"), NEWEST)
 
     def ready(self) -> bool:
         """Whether the skill server is there."""
@@ -167,6 +176,7 @@ def run_compose(settings: ComposeSettings, report: Report) -> dict[str, Any]:
             ("the hand bridge", lambda: client.status is not None),
             ("the policy", lambda: client.serves("policy/engage_skill")),
             ("the skill server", client.ready),
+            ("the scene's cloud", lambda: client.scene is not None or not sees_scene(bundle)),
         ):
             client.wait(lambda there=there: _alive(graph) and there(), what, START_TIMEOUT)
         for number in range(settings.episodes):
@@ -174,6 +184,11 @@ def run_compose(settings: ComposeSettings, report: Report) -> dict[str, Any]:
             episodes.append(_play(client, settings, number))
         client.activate_bridge(False)
     return figures(settings, bundle, episodes)
+
+
+def sees_scene(bundle: Bundle) -> bool:
+    """Whether a bundle is a vision version, whose skills see clouds."""
+    return "scene" in needed_sources(bundle.manifest)
 
 
 def figures(settings: ComposeSettings, bundle: Bundle, episodes: list[ComposedEpisode]) -> dict[str, Any]:
@@ -192,6 +207,7 @@ def figures(settings: ComposeSettings, bundle: Bundle, episodes: list[ComposedEp
         "chunks": planned,
         "chunks_late": late,
         "estimates": "the simulator's, not perception's",
+        "skills_see": "clouds of the scene" if sees_scene(bundle) else "the simulator's state",
         "per_episode": [asdict(episode) for episode in episodes],
     }
 
@@ -205,13 +221,24 @@ def _start(graph: Processes, settings: ComposeSettings, bundle: Bundle) -> None:
         "viewer": settings.viewer,
         "episode_steps": int(EPISODE_TIME * RATE),
     }
-    graph.node("sim_node", "sleight_ros.nodes.sim_node", {"hand": hand, **sim})
+    sees = sees_scene(bundle)
+    profile = profile_path(CAMERAS) if sees else None
+    graph.node("sim_node", "sleight_ros.nodes.sim_node", {"hand": hand, **sim}, profile=profile)
     graph.node("hand_bridge", "sleight_ros.nodes.bridge_node", {"hand": hand, "blend_time": 0.0})
-    policy = {"hand": hand, "bundle": str(settings.bundle), "simulation": True}
+    policy = {"hand": hand, "bundle": str(settings.bundle), "simulation": not sees}
     graph.node("policy_node", "sleight_ros.nodes.policy_node", policy)
     graph.node(
         "skill_server", "sleight_ros.nodes.skill_server_node", {"rearm_on_goal": True, "reset_perception": False}
     )
+    if sees:
+        graph.node(
+            "perception_node",
+            "sleight_ros.nodes.perception_node",
+            {"hand": hand, "scene_points": SCENE_POINTS},
+            profile=profile,
+            niceness=3,
+            ros_arguments=["-r", "object/estimate:=perception/estimate"],
+        )
 
 
 def _alive(graph: Processes) -> bool:

@@ -74,6 +74,7 @@ class PerceptionNode(SleightNode):
         self.number("hand_margin", defaults.hand_margin, 0.0, 0.1, "Points nearer to the hand than this are hand, m.")
         self.integer("min_points", defaults.min_points, 4, 100_000, "Fewest points of an object.")
         self.integer("cloud_points", defaults.cloud_points, 16, 100_000, "Size of the object cloud.")
+        self.integer("scene_points", 0, 0, 512, "Size of scene/cloud: all over the table but the robot; 0: none.")
         self._warn = Throttle(self.get_logger().warning)
         self._last: ObjectObservation | None = None
         self._times, self._ages = Recent(150), Recent(150)
@@ -116,6 +117,9 @@ class PerceptionNode(SleightNode):
         self._told_moved: tuple[str, ...] = ()
         self._estimates = self.publish_on(ObjectEstimate, "object/estimate", STATE)
         self._clouds = self.publish_on(PointCloud2, "object/cloud", NEWEST)
+        self._scene_points = self.value("scene_points")
+        if self._scene_points:
+            self._scenes = self.publish_on(PointCloud2, "scene/cloud", NEWEST)
         self._body = RobotBody(self)
         for camera in self._cameras.values():
             self.listen(PointCloud2, camera.topic, lambda msg, camera=camera: self._on_cloud(camera, msg))
@@ -235,6 +239,7 @@ class PerceptionNode(SleightNode):
         else:
             try:
                 found = self._pipeline.update(job.views, body, job.stamp * 1e-9)
+                self._show_scene(job.stamp)
             except Exception as error:  # Open3D raises RuntimeError for degenerate clouds
                 self._warn(f"pipeline failed: {type(error).__name__}: {error}")
                 self._pipeline.reset()
@@ -244,6 +249,11 @@ class PerceptionNode(SleightNode):
         self._times.add(end - begin)
         self._ages.add((self.get_clock().now().nanoseconds - job.stamp) * 1e-9)
         self._say(found, job.stamp, end - job.received)
+
+    def _show_scene(self, stamp_ns: int) -> None:
+        """Publish all that lies over the table, whether or not one object is followed in it."""
+        if self._scene_points and len(points := self._pipeline.scene_cloud(self._scene_points)):
+            self._scenes.publish(cloud_msg(points, self._frame, convert.stamp_from_ns(stamp_ns)))
 
     def _tell_moved(self, moved: tuple[str, ...]) -> None:
         """Log it when a camera has moved, or is back."""

@@ -119,6 +119,8 @@ class PolicyNode(SleightNode):
             self.listen(PrivilegedState, PRIVILEGED, self._on_privileged)
         if "cloud" in sources:
             self.listen(PointCloud2, "object/cloud", self._on_cloud)
+        if "scene" in sources:
+            self.listen(PointCloud2, "scene/cloud", self._on_scene)
         self.listen(Odometry, "wrist/odometry", self._on_wrist)
         self.listen(FingertipWrenches, "fingertip_wrenches", self._on_wrenches)
         self.listen(JointState, "joint_states", self._on_joints)
@@ -171,6 +173,9 @@ class PolicyNode(SleightNode):
 
     def _on_cloud(self, msg: PointCloud2) -> None:
         self._inputs.take_cloud(msg, time.monotonic())
+
+    def _on_scene(self, msg: PointCloud2) -> None:
+        self._inputs.take_scene(msg, time.monotonic())
 
     def _on_privileged(self, msg: PrivilegedState) -> None:
         self._inputs.take_privileged(msg, time.monotonic())
