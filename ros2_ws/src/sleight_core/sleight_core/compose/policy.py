@@ -225,6 +225,7 @@ class ComposedPolicy:
         self._next: PairSection | None = None
         self._pair: PairRun | None = None
         self._remembered: dict[str, Array] = {}
+        self._owned: dict[str, Array] = {}
         self._hold_quat: Array | None = None
         self._ticks = 0
         self._nominal: Array | None = None
@@ -406,7 +407,7 @@ class ComposedPolicy:
             self._estimate_first(section, state)
             seen = self._with_estimates(section, state)
             self._remembered = hold_memory(self.table, believed(seen) if seen.estimates else seen, hold)
-        self._remembered = self._remembered | {
+        self._owned = {
             "preserved": self._pair.stabilised[None, WRIST_SIZE:],
             "fingers": self._pair.ownership.finger_mask[None].astype(np.float64),
         }
@@ -422,7 +423,7 @@ class ComposedPolicy:
         """The state with what residuals see of the composition itself."""
         joints = self.table.actuated_index
         assert self._nominal is not None
-        memory = self._remembered | {
+        memory = self._remembered | self._owned | {
             "targets": sent_targets[None],
             "base_action": sent_twist[None],
             "previous_residual": self._squashed,
