@@ -17,7 +17,7 @@ from sleight_sim.engines import SimState
 from sleight_sim.sensors.stream import CloudStream
 from sleight_sim.tasks.compose.company import Company
 from sleight_sim.tasks.compose.config import task_config
-from sleight_sim.tasks.compose.engine import ComposeEngine, MechanismState
+from sleight_sim.tasks.compose.engine import MechanismState
 from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.sight import SceneView
@@ -155,26 +155,13 @@ class BelievedTask:
         """Hand and object, the latter where it is believed to be."""
         return believed_object(self._task.sim, self.believed)
 
-    @property
-    def engine(self) -> ComposeEngine | _BelievedEngine:
-        """The worlds, with the mechanism where it is believed to be."""
-        believed = self.believed
-        if "handle_pos" not in believed:
-            return self._task.engine
-        return _BelievedEngine(self._task.engine, believed["handle_pos"] - self._task.mechanism.handle_pos)
-
-
-class _BelievedEngine:
-    def __init__(self, engine: ComposeEngine, moved: Array) -> None:
-        self._engine = engine
-        self._moved = moved
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._engine, name)
-
     def handle_pose(self, joints: Array) -> tuple[Array, Array]:
-        pos, quat = self._engine.handle_pose(joints)
-        return pos + self._moved, quat
+        """Handles' poses with the mechanisms' joints at (B, M), where they are believed to be."""
+        pos, quat = self._task.handle_pose(joints)
+        believed = self.believed
+        if "handle_pos" in believed:
+            pos = pos + believed["handle_pos"] - self._task.mechanism.handle_pos
+        return pos, quat
 
 
 def unit_sizes(quantities: Mapping[str, int], ranges: Array) -> tuple[float, ...]:
