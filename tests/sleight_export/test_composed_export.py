@@ -8,6 +8,7 @@ pytest.importorskip("diffusers", reason="the training extra is not installed")
 pytest.importorskip("onnx", reason="the training extra is not installed")
 
 from sleight_core.bundle import load_bundle
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.errors import BundleError, SleightError
 from sleight_export.composed import PairRequest, SequenceRequest, export_composed
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, TASKS
@@ -95,10 +96,11 @@ def test_a_third_skill_is_put_after_its_pair(parts, tmp_path):
     places = {"PushButton": (-0.26, 0.0, 0.0), "TurnOnSwitch": (0.26, 0.0, 0.0)}
     made = export_composed(tmp_path / "three", skills, [pair], sequences=[sequence], places=places)
     composition = made.manifest.composition
+    assert isinstance(composition, ComposedSkills)
     (row,) = composition.sequences
     assert row.skills == ("GraspBall", "PushButton", "TurnOnSwitch") and row.preserved == kept
     assert row.first_residual == composition.pairs[0].first_residual
-    assert row.second_residual.graph == "residual.GraspBall.PushButton.TurnOnSwitch"
+    assert row.residuals["second_residual"].graph == "residual.GraspBall.PushButton.TurnOnSwitch"
     assert composition.pairs[0].transition.target[0] == pytest.approx(-0.26)
     assert row.transition.target[0] == pytest.approx(0.26) and row.transition.leave == 30
     # Nothing corrects what the second skill keeps.

@@ -30,8 +30,8 @@ def handovers(draw):
 @given(handovers())
 def test_every_element_has_one_owner_in_every_stage(owners):
     for stage in (0, *owners.stages):
-        count = sum(owners.elements(stage, skill).astype(int) for skill in range(len(owners.keeps) + 1))
-        assert (count == 1).all()
+        owned = np.stack([owners.elements(stage, skill) for skill in range(len(owners.keeps) + 1)])
+        assert (owned.sum(axis=0) == 1).all()
         assert owners.elements(stage, stage)[:WRIST_SIZE].all()
 
 

@@ -28,9 +28,9 @@ def test_it_rests_in_the_middle():
 
 def test_without_a_first_leg_it_is_the_plain_way():
     counts = np.array([1, 5, 30])
-    rows = [np.repeat(action, 3, axis=0) for action in (START, MIDDLE, END)]
-    plain = between(rows[1], rows[2], counts / 30)
-    assert np.array_equal(over(*rows, counts, np.zeros(3, int), 30), plain)
+    start, middle, end = (np.repeat(action, 3, axis=0) for action in (START, MIDDLE, END))
+    plain = between(middle, end, counts / 30)
+    assert np.array_equal(over(start, middle, end, counts, np.zeros(3, int), 30), plain)
 
 
 def test_a_hand_that_backs_off_opens_but_does_not_turn():

@@ -1,6 +1,7 @@
 """A third skill on board: what its bundle says, and who owns what when it acts."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sleight_core.bundle import BundleError, load_bundle
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.cli.bundle import app
 from sleight_core.compose import Ownership
 from sleight_core.compose.policy import owned_names
@@ -44,7 +46,7 @@ PARKED, THIRD = KEPT & ~FIRST, ~KEPT
 MOTORS = KEPT[6:][HAND.actuated_index]
 #: Ticks until the second and the third skill act.
 WAY, NEXT = 20, 2 * (2 + 4 + 6 + 2)
-SAMPLERS = {
+SAMPLERS: dict[str, Any] = {
     "skill_GraspBall": sampler(26, GRIP),
     "skill_PushButton": sampler(26, PUSH),
     "skill_TurnOnSwitch": sampler(26, TURN),
@@ -69,8 +71,8 @@ def brought_to_second(path, **options):
 def test_a_bundle_says_what_follows_a_pair(bundle):
     loaded = load_bundle(bundle, HAND, period=PERIOD)
     composed = loaded.manifest.composition
-    assert composed == three()
-    assert composed.sequence("GraspBall", "PushButton", "TurnOnSwitch").skills[2] == "TurnOnSwitch"
+    assert isinstance(composed, ComposedSkills) and composed == three()
+    assert composed.sequence("GraspBall", "PushButton", "TurnOnSwitch") == sequence()
     assert composed.sequence("GraspBall", "TurnOnSwitch", "PushButton") is None
     assert "residual.third" in loaded.graphs
     shown = CliRunner().invoke(app, ["inspect", str(bundle)], env={"COLUMNS": "200"}).output

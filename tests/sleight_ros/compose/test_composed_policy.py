@@ -26,6 +26,7 @@ from ...sleight_core.compose.builders import (
     pair,
     residual,
     sampler,
+    sequence,
     skill,
     slow_sampler,
 )
@@ -42,13 +43,14 @@ KEPT = [i for i, name in enumerate(HAND.actuated_joint_names) if OWNERSHIP.joint
 
 
 def toys(folder):
-    """Two quick skills and one whose chunks take a second and more."""
+    """Three quick skills that follow one another, and one whose chunks take a second and more."""
     way = TransitionSection(hold=2, steps=10, settle=2, target=tuple(AWAY.tolist()))
-    skills = tuple(skill(name) for name in ("GraspBall", "PushButton", "SlowPush"))
+    next_way = way.model_copy(update={"leave": 4, "retreat": (0.0, 0.0, 0.02)})
+    skills = tuple(skill(name) for name in ("GraspBall", "PushButton", "SlowPush", "TurnOnSwitch"))
     pairs = (pair(transition=way), pair(second="SlowPush", residuals=(), transition=way))
     return make(
         folder,
-        composition(skills=skills, pairs=pairs),
+        composition(skills=skills, pairs=pairs, sequences=(sequence(transition=next_way),)),
         period=PERIOD,
         count=1,
         skill_GraspBall=sampler(26, GRIP),
@@ -118,6 +120,23 @@ def test_compose_keeps_with_some_fingers_and_acts_with_the_others(bench):
     bench.holds()
 
 
+def test_a_third_skill_takes_what_the_second_hands_over(bench):
+    robot = bench.robot
+    assert engage(bench, "GraspBall").success
+    assert robot.trigger("bridge/rearm", PATIENCE).success
+    bench.rig.wait_for(SafetyState.ACTIVE, PATIENCE)
+    for name, stage in (("PushButton", "second"), ("TurnOnSwitch", "third")):
+        answer = engage(bench, name)
+        assert answer.success, answer.message
+        robot.wait(lambda stage=stage: telemetry(bench).stage == stage, PATIENCE, f"the {stage} skill")
+    told = telemetry(bench)
+    owner = dict(zip(told.owned, told.owners, strict=True))
+    of = {"THJ1": "GraspBall", "LFJ1": "GraspBall", "RFJ1": "PushButton", "FFJ1": "TurnOnSwitch"}
+    assert {name: owner[name] for name in of} == of and owner["wrist"] == told.skill == "TurnOnSwitch"
+    answer = engage(bench, "PushButton")
+    assert not answer.success and "third skill of a composition already" in answer.message
+
+
 def test_a_sampler_that_is_too_slow_ends_in_a_hold_with_its_reason(bench):
     robot = bench.robot
     assert engage(bench, "GraspBall").success
@@ -134,7 +153,9 @@ def test_a_sampler_that_is_too_slow_ends_in_a_hold_with_its_reason(bench):
 
 def test_what_cannot_be_engaged_is_refused_with_its_reason(bench):
     answer = bench.robot.call(EngageSkill, "policy/engage_skill", EngageSkill.Request(skill="Fly"), PATIENCE)
-    assert not answer.success and "no skill: Fly (it has GraspBall, PushButton, SlowPush)" in answer.message
+    assert (
+        not answer.success and "no skill: Fly (it has GraspBall, PushButton, SlowPush, TurnOnSwitch)" in answer.message
+    )
     answer = bench.robot.call(Trigger, "policy/engage", timeout=PATIENCE)
     assert not answer.success and "policy/engage_skill" in answer.message
     goal = Goal(bench.robot, bench.compose, Compose.Goal(first="PushButton", second="GraspBall"))

@@ -22,7 +22,8 @@ def engine(*names, first="GraspBall"):
     worlds = []
     for _ in range(B):
         parts = [draw_world(TASKS[name], rng).mechanism for name in names]
-        worlds.append(build_world(table, WorldDraw.of(draw_world(TASKS[first], rng).thing, parts), 1 / 180))
+        draw = WorldDraw.of(draw_world(TASKS[first], rng).thing, [part for part in parts if part is not None])
+        worlds.append(build_world(table, draw, 1 / 180))
     return ComposeEngine(table, worlds, num_threads=1)
 
 

@@ -1,6 +1,7 @@
 """Three skills in sequence: a ball is kept while a button is pressed and then a switch is turned on."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -187,7 +188,7 @@ def test_outcomes_name_the_stage():
 
 
 def test_residuals_must_fit_their_stage(held, spec):
-    options = {"held": held, "skills": [scripted_skill()] * 2, "seeds": (0,)}
+    options: dict[str, Any] = {"held": held, "skills": [scripted_skill()] * 2, "seeds": (0,)}
     masks = (MASKS[0],) * 2
     fits = ResidualPolicy.untrained(spec)
     with pytest.raises(SleightError, match="no second residual of GraspBall and TurnOnSwitch"):
@@ -198,7 +199,7 @@ def test_residuals_must_fit_their_stage(held, spec):
     with pytest.raises(SleightError, match="acts on every element"):
         evaluate_sequence("GraspBall", TASKS, masks, residuals=Residuals(None, (free, None)), **options)
     with pytest.raises(SleightError, match="one skill, one mask and one place"):
-        evaluate_sequence("GraspBall", TASKS, masks, **(options | {"skills": [scripted_skill()]}))
+        evaluate_sequence("GraspBall", TASKS, masks, held=held, skills=[scripted_skill()], seeds=(0,))
 
 
 def test_residuals_of_pairs_run_in_the_sequence(pretended_file):

@@ -15,9 +15,9 @@ from sleight_core.observation.scene_terms import FIRST_CLOUD
 from sleight_core.rotations import quat_normalize
 from sleight_sim.engines import SimState
 from sleight_sim.sensors.stream import CloudStream
+from sleight_sim.tasks.compose.chain import MechanismState
 from sleight_sim.tasks.compose.company import Company
 from sleight_sim.tasks.compose.config import task_config
-from sleight_sim.tasks.compose.engine import MechanismState
 from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 from sleight_sim.tasks.compose.observation import ComposeObservation
 from sleight_sim.tasks.compose.sight import SceneView
