@@ -1,6 +1,6 @@
 """Objects to grasp: procedural household families and mesh files, all as convex pieces of one fixed layout."""
 
-from sleight_sim.objects.clouds import code_clouds, farthest_points, object_cloud
+from sleight_sim.objects.clouds import code_clouds, farthest_points
 from sleight_sim.objects.convex import MAX_PIECES, PIECE_VERTICES
 from sleight_sim.objects.household import FAMILIES, household_object
 from sleight_sim.objects.mesh import load_mesh_object
@@ -21,6 +21,5 @@ __all__ = [
     "farthest_points",
     "household_object",
     "load_mesh_object",
-    "object_cloud",
     "resolve_objects",
 ]

@@ -1,4 +1,4 @@
-"""Points on the surface of objects: single clouds, farthest-point sampling, and the data set for object codes."""
+"""Points on the surface of objects: farthest-point sampling, and the data set for object codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 from sleight_core.errors import SleightError
 
 from sleight_sim.objects.spec import ObjectSpec
@@ -19,41 +18,7 @@ Cloud = NDArray[np.float32]
 CLOUD_POINTS = 512
 #: Surface points for each point that farthest-point sampling keeps; ResDex keeps 512 of 4,096.
 OVERSAMPLING = 4
-#: Points this deep inside another piece (m) are hidden.
-_DEPTH = 1e-7
 _BATCH = 64
-
-
-def object_cloud(thing: ObjectSpec, n: int, rng: np.random.Generator) -> Array:
-    """Return points spread evenly over the outer surface of an object.
-
-    The same distribution as `ObjectSpec.surface_points`, about ten times as fast, and other points for the same
-    generator.
-
-    Args:
-        thing: The object.
-        n: Number of points.
-        rng: Random numbers.
-
-    Returns:
-        (n, 3) points in the object frame (m).
-    """
-    hulls = [ConvexHull(piece) for piece in thing.pieces]
-    corners = np.concatenate([piece[hull.simplices] for piece, hull in zip(thing.pieces, hulls, strict=True)])
-    owner = np.repeat(np.arange(len(hulls)), [len(hull.simplices) for hull in hulls])
-    edges = corners[:, 1:] - corners[:, :1]
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1)
-    bounds = np.cumsum(area)
-    found = np.empty((0, 3))
-    while len(found) < n:
-        face = np.searchsorted(bounds, rng.random(2 * (n - len(found)) + 16) * bounds[-1], side="right")
-        face = np.minimum(face, len(area) - 1)
-        u, v = rng.random((2, len(face)))
-        over = u + v > 1.0
-        u, v = np.where(over, 1.0 - u, u), np.where(over, 1.0 - v, v)
-        points = corners[face, 0] + u[:, None] * edges[face, 0] + v[:, None] * edges[face, 1]
-        found = np.concatenate([found, points[~_hidden(points, owner[face], hulls)]])
-    return found[:n]
 
 
 def farthest_points(points: NDArray[np.floating], n: int, first: int = 0) -> NDArray[np.intp]:
@@ -104,24 +69,10 @@ def code_clouds(
     out = np.empty((len(things), n, 3), dtype=np.float32)
     for start in range(0, len(things), _BATCH):
         part = things[start : start + _BATCH]
-        dense = np.stack([object_cloud(thing, n * oversampling, _generator(thing.name, seed)) for thing in part])
+        dense = np.stack([thing.surface_points(n * oversampling, _generator(thing.name, seed)) for thing in part])
         chosen = farthest_points(dense, n)
         out[start : start + _BATCH] = np.take_along_axis(dense, chosen[:, :, None], axis=1)
     return out
-
-
-def _hidden(points: Array, owner: NDArray[np.intp], hulls: Sequence[ConvexHull]) -> NDArray[np.bool_]:
-    """Return which points (N, 3), on pieces `owner` (N,), lie inside another piece."""
-    hidden = np.zeros(len(points), dtype=bool)
-    if len(hulls) == 1:
-        return hidden
-    for k, hull in enumerate(hulls):
-        low, high = hull.min_bound, hull.max_bound
-        near = np.flatnonzero((owner != k) & ~hidden & (points > low).all(axis=1) & (points < high).all(axis=1))
-        planes = hull.equations
-        inside = (points[near] @ planes[:, :3].T + planes[:, 3] < -_DEPTH).all(axis=1)
-        hidden[near[inside]] = True
-    return hidden
 
 
 def _generator(name: str, seed: int) -> np.random.Generator:

@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 #: Poses that rest with the origin above this (m) are dropped: the object would not fit under the hand's start.
 MAX_REST_HEIGHT = 0.095
 MIN_POSE_PROBABILITY = 0.02
+#: Surface points this deep inside another piece (m) are hidden.
+_DEPTH = 1e-7
 
 
 @dataclass(frozen=True)
@@ -96,22 +98,21 @@ class ObjectSpec:
 
     def surface_points(self, n: int, rng: np.random.Generator) -> Array:
         """Return (n, 3) points spread evenly over the outer surface, in the object frame (m)."""
-        hulls = [ConvexHull(piece).equations for piece in self.pieces]
-        areas = np.array([mesh.area for mesh in self.piece_meshes])
-        found: list[Array] = []
-        missing = n
-        while missing > 0:
-            owner = rng.choice(len(areas), size=2 * missing, p=areas / areas.sum())
-            points = np.empty((len(owner), 3))
-            hidden = np.zeros(len(owner), dtype=bool)
-            for k, mesh in enumerate(self.piece_meshes):
-                points[owner == k] = _sample_surface(mesh, int((owner == k).sum()), rng)
-            for k, planes in enumerate(hulls):
-                inside = (points @ planes[:, :3].T + planes[:, 3] < -1e-7).all(axis=1)
-                hidden |= inside & (owner != k)
-            found.append(points[~hidden][:missing])
-            missing -= len(found[-1])
-        return np.concatenate(found)
+        hulls = [ConvexHull(piece) for piece in self.pieces]
+        corners = np.concatenate([piece[hull.simplices] for piece, hull in zip(self.pieces, hulls, strict=True)])
+        owner = np.repeat(np.arange(len(hulls)), [len(hull.simplices) for hull in hulls])
+        edges = corners[:, 1:] - corners[:, :1]
+        bounds = np.cumsum(np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1))
+        found = np.empty((0, 3))
+        while len(found) < n:
+            face = np.searchsorted(bounds, rng.random(2 * (n - len(found)) + 16) * bounds[-1], side="right")
+            face = np.minimum(face, len(bounds) - 1)
+            u, v = rng.random((2, len(face)))
+            over = u + v > 1.0
+            u, v = np.where(over, 1.0 - u, u), np.where(over, 1.0 - v, v)
+            points = corners[face, 0] + u[:, None] * edges[face, 0] + v[:, None] * edges[face, 1]
+            found = np.concatenate([found, points[~_inside_another(points, owner[face], hulls)]])
+        return found[:n]
 
 
 def piece_mesh(vertices: Array) -> trimesh.Trimesh:
@@ -258,9 +259,14 @@ def _moved(mesh: trimesh.Trimesh, shift: Array) -> trimesh.Trimesh:
     return trimesh.Trimesh(mesh.vertices + shift, mesh.faces, process=False)
 
 
-def _sample_surface(mesh: trimesh.Trimesh, n: int, rng: np.random.Generator) -> Array:
-    """Return (n, 3) points spread evenly over a mesh; trimesh's own sampler is not the same on every version."""
-    face = rng.choice(len(mesh.faces), size=n, p=mesh.area_faces / mesh.area_faces.sum())
-    u, v = np.sqrt(rng.random(n)), rng.random(n)
-    a, b, c = np.moveaxis(mesh.triangles[face], 1, 0)
-    return (1 - u)[:, None] * a + (u * (1 - v))[:, None] * b + (u * v)[:, None] * c
+def _inside_another(points: Array, owner: NDArray[np.intp], hulls: Sequence[ConvexHull]) -> NDArray[np.bool_]:
+    """Return which points (N, 3), on pieces `owner` (N,), lie inside another piece."""
+    inside = np.zeros(len(points), dtype=bool)
+    if len(hulls) == 1:
+        return inside
+    for k, hull in enumerate(hulls):
+        low, high = hull.min_bound, hull.max_bound
+        near = np.flatnonzero((owner != k) & ~inside & (points > low).all(axis=1) & (points < high).all(axis=1))
+        planes = hull.equations
+        inside[near[(points[near] @ planes[:, :3].T + planes[:, 3] < -_DEPTH).all(axis=1)]] = True
+    return inside

@@ -12,7 +12,7 @@ from sleight_core.hand import HandTable
 from sleight_core.hand.shapes import HandShapes
 from sleight_core.rotations import quat_rotate
 
-from sleight_sim.objects.clouds import OVERSAMPLING, farthest_points, object_cloud
+from sleight_sim.objects.clouds import OVERSAMPLING, farthest_points
 from sleight_sim.objects.spec import ObjectSpec
 
 Array = NDArray[np.float32]
@@ -59,7 +59,7 @@ def object_surface(thing: ObjectSpec, count: int, seed: int = 0) -> ObjectSurfac
     """
     digest = hashlib.sha256(f"surface {thing.name} {count} {seed}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
-    dense = object_cloud(thing, OVERSAMPLING * count, rng)
+    dense = thing.surface_points(OVERSAMPLING * count, rng)
     points = dense[farthest_points(dense, count)]
     planes = [ConvexHull(piece).equations for piece in thing.pieces]
     heights = [points @ plane[:, :3].T + plane[:, 3] for plane in planes]

@@ -129,7 +129,7 @@ PAPER_REWARD = RewardConfig(
 PRESETS: dict[str, BasePreset] = {
     "cpu": BasePreset(
         name="cpu",
-        ppo=PpoConfig(iterations=850, gamma=0.985, final_std=0.2, std_decay=(0.25, 0.8), average=0.98),
+        ppo=PpoConfig(iterations=650, gamma=0.985, final_std=0.2, std_decay=(0.25, 0.75), average=0.98),
         task=GraspTaskConfig(randomisation=ROBUST, near_start=0.3, reward=RewardConfig(bonus=2.0)),
     ),
     "full": BasePreset(
