@@ -111,6 +111,7 @@ HYPER_PRESETS: dict[str, HyperPreset] = {
         ppo=PpoConfig(
             num_envs=3200,
             num_steps=8,
+            minibatches=12,
             iterations=400,
             hidden=(256, 128, 64),
             gamma=0.985,
