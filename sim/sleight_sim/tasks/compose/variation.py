@@ -65,7 +65,7 @@ class WorldDraw:
     further: tuple[MechanismDraw, ...] = ()
 
     @classmethod
-    def of(cls, thing: ObjectDraw | None, mechanisms: Sequence[MechanismDraw]) -> WorldDraw:
+    def of(cls, thing: ObjectDraw | ShapeDraw | None, mechanisms: Sequence[MechanismDraw]) -> WorldDraw:
         """The world of an object and some mechanisms, in their order."""
         return cls(thing, next(iter(mechanisms), None), tuple(mechanisms[1:]))
 

@@ -45,7 +45,9 @@ def check_pair(first: str | ComposeTaskConfig, second: str) -> tuple[ComposeTask
     return tasks
 
 
-def check_sequence(first: str, interactions: Sequence[str]) -> tuple[ComposeTaskConfig, tuple[ComposeTaskConfig, ...]]:
+def check_sequence(
+    first: str | ComposeTaskConfig, interactions: Sequence[str]
+) -> tuple[ComposeTaskConfig, tuple[ComposeTaskConfig, ...]]:
     """Return the first task's configuration and those of what is done one after another.
 
     Raises:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from sleight_core.compose.handover import HandOver
 from sleight_core.errors import SleightError
+from sleight_sim.tasks.compose.config import TASKS
 from sleight_sim.tasks.compose.make import compose_hand
 
 from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.residual.config import SequenceConfig
 from sleight_training.compose.residual.holding import Corrections
-from sleight_training.compose.residual.pair import check_sequence, held_of, make_sequence_task
+from sleight_training.compose.residual.pair import check_sequence, first_config, held_of, make_sequence_task
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.residual.sequence import SequenceStep, SequenceTask
 from sleight_training.compose.residual.sequence_outcomes import SequenceEnds, SequenceTally
@@ -123,12 +124,12 @@ def evaluate_sequence(
         SleightError: The tasks are no sequence, a mask gives away a finger that was kept, or a residual is for
             something else.
     """
-    task, configs = check_sequence(first, interactions)
+    if held.task.name != first:
+        raise SleightError("held states of another task", value=held.task.name, remedy=f"collect those of {first}")
+    task, configs = check_sequence(first_config(held), interactions)
     owners = HandOver.from_masks(compose_hand(task), masks)
     residuals = residuals or Residuals(None, (None,) * len(interactions))
     residuals.check(first, interactions, owners)
-    if held.task.name != first:
-        raise SleightError("held states of another task", value=held.task.name, remedy=f"collect those of {first}")
     scores = {}
     for seed in seeds:
         sequence = make_sequence_task(
@@ -171,7 +172,9 @@ def evaluate_named(
     Raises:
         SleightError: As `evaluate_sequence`; a file cannot be read; a residual fits no interaction.
     """
-    check_sequence(first, interactions)
+    if first in TASKS:
+        check_sequence(first, interactions)  # before a file is missed
+    states = held_of(held, first)
     made = [
         skill_source(choice, name)
         for choice, name in zip(_for_each(skills, interactions, "skill"), interactions, strict=True)
@@ -188,7 +191,7 @@ def evaluate_named(
         first,
         interactions,
         each,
-        held=held_of(held, first),
+        held=states,
         skills=made,
         residuals=given,
         seeds=seeds,

@@ -423,14 +423,18 @@ class ComposedPolicy:
         """The state with what residuals see of the composition itself."""
         joints = self.table.actuated_index
         assert self._nominal is not None
-        memory = self._remembered | self._owned | {
-            "targets": sent_targets[None],
-            "base_action": sent_twist[None],
-            "previous_residual": self._squashed,
-            "phase": pair.phase,
-            "nominal": self._nominal,
-            "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
-        }
+        memory = (
+            self._remembered
+            | self._owned
+            | {
+                "targets": sent_targets[None],
+                "base_action": sent_twist[None],
+                "previous_residual": self._squashed,
+                "phase": pair.phase,
+                "nominal": self._nominal,
+                "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
+            }
+        )
         return replace(self._with_estimates(pair.section, state), memory=memory)
 
     def _with_estimates(self, section: PairSection, state: RobotState) -> RobotState:
