@@ -17,9 +17,7 @@ def features(
     skill: Annotated[
         str, typer.Option(help="Whose rollouts it learns from: scripted, or a run or file of 'train skill'.")
     ] = "scripted",
-    preset: Annotated[
-        str, typer.Option(help="cpu: 2 cores, about a quarter of an hour; full: for a GPU; smoke: a test.")
-    ] = "cpu",
+    preset: Annotated[str, typer.Option(help="cpu: 2 cores; full: for a GPU; smoke: a test.")] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Seed of network, worlds, starts and cameras.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder of the run (default: runs/features_<task>_<seed>).")] = None,
     beside: Annotated[

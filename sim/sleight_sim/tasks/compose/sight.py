@@ -95,7 +95,7 @@ class SceneView:
         self._data = [mujoco.MjData(model) for model in self._models]
         self._surfaces = [scene_surface(world, count, seed) for world in distinct.values()]
         self._count = count
-        self.sizes = (max(model.nq for model in self._models), *_BASE)
+        self.sizes: tuple[int, ...] = (max(model.nq for model in self._models), *_BASE)
 
     def watched(self, state: ComposeEngine) -> tuple[NDArray, ...]:
         """Generalised positions, and where the mechanisms' bases are."""

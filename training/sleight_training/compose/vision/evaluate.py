@@ -131,7 +131,7 @@ def _play(
 
 
 def _finite(moment: Moment) -> np.ndarray:
-    return np.isfinite(moment.said).all(axis=1) & np.isfinite(moment.truth).all(axis=1)
+    return np.logical_and.reduce(np.isfinite(np.concatenate([moment.said, moment.truth], axis=1)), axis=1)
 
 
 def _rate(succeeded: np.ndarray) -> dict[str, Any]:
