@@ -10,6 +10,7 @@ pytest.importorskip("diffusers", reason="the training extra is not installed")
 pytest.importorskip("onnx", reason="the training extra is not installed")
 
 from sleight_core.bundle import load_bundle
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.errors import SleightError
 from sleight_export.cli import app
 from sleight_export.composed_runs import read_pairs
@@ -50,9 +51,12 @@ def test_skills_and_residuals_become_a_bundle(runs, tmp_path):
     done = call("compose", *skills, "--pair", runs / "pair", "--stabiliser", runs / "hold", "--out", out)
     assert done.exit_code == 0, done.output
     assert "pair  GraspBall + PushButton: keeps lf th; stabiliser and residual" in done.output
-    (pair,) = load_bundle(out, HAND, simulation=True).manifest.composition.pairs
+    composition = load_bundle(out, HAND, simulation=True).manifest.composition
+    assert isinstance(composition, ComposedSkills)
+    (pair,) = composition.pairs
     assert (pair.first, pair.second, pair.preserved) == (*PAIR, KEPT)
-    assert pair.first_residual.graph == "stabiliser.GraspBall.lf.th" and pair.second_residual is not None
+    assert pair.first_residual is not None and pair.second_residual is not None
+    assert pair.first_residual.graph == "stabiliser.GraspBall.lf.th"
     again = call("compose", *skills, "--out", out)
     assert again.exit_code != 0, "a bundle that is there is not replaced"
 

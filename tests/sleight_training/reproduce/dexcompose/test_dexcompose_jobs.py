@@ -125,14 +125,15 @@ def test_fewer_pairs() -> None:
     assert preset.studied == preset.selectors == (("GraspBall", "OpenDoor"),)
     graph = dexcompose_graph(preset)
     assert "skill_PourMug" not in graph.jobs and f"eval_GraspBall_OpenDoor_{HEURISTIC}" in graph.jobs
-    for wrong, said in (
-        ({"pairs": ["GraspBall"]}, "no pair of the paper"),
-        ({"pairs": ["OpenDoor+GraspBall"]}, "no pair of the paper"),
-        ({"pairs": ["GraspBall+OpenDoor"] * 2}, "named twice"),
-        ({"states": "guessed"}, "--states"),
+    for pairs, said in (
+        (["GraspBall"], "no pair of the paper"),
+        (["OpenDoor+GraspBall"], "no pair of the paper"),
+        (["GraspBall+OpenDoor"] * 2, "named twice"),
     ):
         with pytest.raises(SleightError, match=said):
-            reproduction("cpu", **wrong)
+            reproduction("cpu", pairs)
+    with pytest.raises(SleightError, match="--states"):
+        reproduction("cpu", states="guessed")
     with pytest.raises(SleightError, match="unknown preset: huge"):
         reproduction("huge")
 

@@ -42,7 +42,7 @@ def row(method: str, success: int, retained: int, done: int, episodes: int = 256
         "episodes": episodes, "success": success / episodes, "ci95": list(wilson_interval(success, episodes)),
         "retained": retained / episodes, "done": done / episodes, "preservation_first": 1.0,
         "preservation_second": None, "failures": failures, "seed_mean": success / episodes, "seed_std": 0.05,
-        "per_seed": {"1000": success / episodes},
+        "per_seed": {"1000": success / episodes - 0.05, "1001": success / episodes + 0.05},
     }  # fmt: skip
 
 
@@ -137,7 +137,7 @@ def test_the_pages_of_a_half_finished_run(tmp_path: Path) -> None:
     store.write(JobRecord(job="hold_PickCan", digest=graph.digest("hold_PickCan"), status="failed", message="<no>"))
 
     index = write_pages(partial(dexcompose_content, preset, tmp_path), graph, store).read_text()
-    assert "ours 75.0 (69.3 to 79.9, ± 5.0 over seeds), n 256" in index and "82.7 ± 8.3" in index
+    assert "ours 75.0 (69.4 to 79.9, ± 5.0 over seeds), n 256" in index and "82.7 ± 8.3" in index
     assert "not run" in index and "&lt;no&gt;" in index and index.count("<img") == 3
     assert not re.search(r'(src|href)="(https?:)?//', index), "the page needs no network"
     assert "GraspBall+OpenDoor, PourMug+TurnOnSwitch, PickCan+OpenMicrowave, PickStick+PushButton only" in index

@@ -54,7 +54,7 @@ class BundledSkill:
         self.term_names = tuple(MECHANISM_JOINTS if name in _MECHANISM_TERMS else name for name in names)
         self.execute = section.execute
         inputs = bundle.manifest.graph(section.graph).inputs
-        self._shape = next(tensor.shape[1:] for tensor in inputs if tensor.name == NOISE)
+        self._shape = next(tuple(int(size) for size in t.shape[1:]) for t in inputs if t.name == NOISE)
         self._session = make_session(bundle.graphs[section.graph], f"graphs.{section.graph}")
         self._rng = np.random.default_rng(seed)
 

@@ -222,7 +222,8 @@ class Results:
     def composite(self, pairs: Sequence[Pair], method: str) -> Share | None:
         """Composite success over pairs, or None if none of them is judged."""
         rows = self.rows(pairs, method)
-        spread = rows[0].seed_std if len(pairs) == 1 and rows else None
+        # Over one seed it says nothing, and over pairs it would mix seeds with pairs.
+        spread = rows[0].seed_std if len(pairs) == 1 and rows and len(rows[0].per_seed) > 1 else None
         return _pooled(rows, [row.success for row in rows], len(pairs), spread)
 
     def rows(self, pairs: Sequence[Pair], method: str) -> list[PairRow]:

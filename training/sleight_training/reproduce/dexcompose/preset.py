@@ -128,7 +128,8 @@ def reproduction(name: str, pairs: Sequence[str] = (), states: str = "", device:
         raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(PRESETS)}")
     chosen = PRESETS[name].model_dump()
     if pairs:
-        wanted = [tuple(part.strip() for part in text.split("+")) for text in pairs]
+        halves = (text.partition("+") for text in pairs)
+        wanted = [(first.strip(), second.strip()) for first, _, second in halves]
         chosen["pairs"] = tuple(wanted)
         for which in ("studied", "selectors"):
             chosen[which] = tuple(pair for pair in chosen[which] if pair in wanted)
