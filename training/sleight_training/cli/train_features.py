@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from sleight_training.cli.bar import TrainingBar
+from sleight_training.cli.options import Device, Envs, Iterations, Resume
+from sleight_training.cli.steps import training_bar
 from sleight_training.cores import use_cores
 
 
@@ -27,11 +28,11 @@ def features(
         ),
     ] = None,
     alone: Annotated[bool, typer.Option("--alone", help="Nothing else is ever in the scene.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue a run that was interrupted or killed.")] = False,
-    iterations: Annotated[int | None, typer.Option(min=1, help="Override the preset's learning iterations.")] = None,
-    envs: Annotated[int | None, typer.Option(min=1, help="Override the preset's number of environments.")] = None,
+    resume: Resume = False,
+    iterations: Iterations = None,
+    envs: Envs = None,
     episodes: Annotated[int, typer.Option(min=0, help="Episodes that measure the result; 0 for none.")] = 128,
-    device: Annotated[str, typer.Option(help="Device of the learner: cpu or cuda.")] = "cpu",
+    device: Device = "cpu",
 ) -> None:
     """Learn to estimate a task's features from clouds and the hand's own state: its vision version (DAgger)."""
     use_cores()
@@ -54,18 +55,15 @@ def features(
         beside=[] if alone else beside,
         resume=resume,
     )
-    with TrainingBar(console, f"features of {run.task.name}", run.learner.iterations) as bar:
+    about, command = f"features of {run.task.name}", f"sleight train features --out {folder}"
+    with training_bar(console, about, run.learner.iterations, command) as bar:
 
         def report(p: training.FeatureProgress) -> None:
             off = "  ".join(f"{name} {value:.4f}" for name, value in p.errors.items())
             success = "" if p.success != p.success else f"  success {p.success:.0%}"
             bar.show(p.iteration, f"loss {p.loss:.4f}  {off}{success}  {p.speed:,.0f}/s", p.seconds)
 
-        try:
-            progress = training.train_features(folder, run, resume=resume, report=report, device=device)
-        except KeyboardInterrupt:
-            console.print(f"interrupted; continue with: sleight train features --out {folder} --resume")
-            raise
+        progress = training.train_features(folder, run, resume=resume, report=report, device=device)
     console.print(
         f"{progress.steps:,} actions in {progress.seconds / 60:.1f} min, loss {progress.loss:.4f}; "
         f"page: {folder / 'index.html'}"

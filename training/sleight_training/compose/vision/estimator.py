@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from sleight_core.hand import HandTable
 from sleight_core.observation import TermSpec
 from sleight_sim.tasks.compose.make import compose_hand
 
+from sleight_training.checkpoint import replaced
 from sleight_training.compose.vision.config import FeatureRun
 from sleight_training.compose.vision.network import FeatureNetwork
 
@@ -76,10 +76,9 @@ class Estimator:
 
     def save(self, path: Path, progress: dict[str, object]) -> None:
         """Write it with its run's configuration (atomic)."""
-        part = path.with_suffix(".part")
         tensors = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-        save_file(tensors, part, {"features": self.run.model_dump_json(), "progress": json.dumps(progress)})
-        os.replace(part, path)
+        with replaced(path) as part:
+            save_file(tensors, part, {"features": self.run.model_dump_json(), "progress": json.dumps(progress)})
 
     def __call__(self, seen: NDArray[np.floating]) -> NDArray[np.float64]:
         """Features (B, E) for observations (B, D)."""

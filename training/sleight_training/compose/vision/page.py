@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sleight_training.compose.vision.config import FeatureRun, read_features_run
-from sleight_training.report import page, picture, table
+from sleight_training.report import learning_figure, made_facts, minutes, write_index
 from sleight_training.run import read_metrics
 
 #: What was measured of the finished estimator, in the run's folder.
@@ -29,15 +29,9 @@ def read_feature_results(folder: Path) -> dict[str, Any]:
 
 def write_features_page(folder: Path) -> Path:
     """Write `index.html` for an estimator's run from its metrics and results; returns its path."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
     run, rows, results = read_features_run(folder), read_metrics(folder), read_feature_results(folder)
     steps = [row["iteration"] for row in rows]
-    figure = Figure(figsize=(10, 6.5))
-    panels = figure.subplots(2, 2)
+    figure, panels = learning_figure()
     panels[0, 0].plot(steps, [row["loss"] for row in rows])
     panels[0, 0].set(title="loss", xlabel="iterations", yscale="log" if rows else "linear")
     for name in run.quantities:
@@ -50,11 +44,7 @@ def write_features_page(folder: Path) -> Path:
     panels[1, 0].set(title="success of episodes fed with estimates", xlabel="iterations", ylim=(0, 1.02))
     panels[1, 1].plot(steps, [row["beta"] for row in rows])
     panels[1, 1].set(title="share of episodes fed with the truth", xlabel="iterations", ylim=(0, 1.02))
-    figure.tight_layout()
-    body = table(_facts(run, rows[-1] if rows else {}, results)) + picture(figure, "learning curves")
-    path = folder / "index.html"
-    path.write_text(page(f"Feature estimator {folder.name}", body), encoding="utf-8")
-    return path
+    return write_index(folder, "Feature estimator", _facts(run, rows[-1] if rows else {}, results), figure)
 
 
 def _facts(run: FeatureRun, last: Mapping[str, Any], results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -68,7 +58,7 @@ def _facts(run: FeatureRun, last: Mapping[str, Any], results: Mapping[str, Any])
         ("seed", str(run.seed)),
         ("iterations", f"{last.get('iteration', 0)} of {run.learner.iterations}"),
         ("actions", f"{last.get('steps', 0):,}"),
-        ("learning time", f"{last.get('seconds', 0.0) / 60:.1f} min"),
+        ("learning time", minutes(last)),
     ]
     for food, row in results.get("success", {}).items():
         low, high = row["ci95"]
@@ -82,9 +72,4 @@ def _facts(run: FeatureRun, last: Mapping[str, Any], results: Mapping[str, Any])
     for company, rows in results.get("errors_by_company", {}).items():
         words = "; ".join(f"{name} {row['median']:.2f} {row['unit']}" for name, row in rows.items())
         facts.append((f"median error, {company.replace('_', ' ')}", words))
-    return [
-        *facts,
-        ("command", run.command),
-        ("code", run.git_commit),
-        ("versions", ", ".join(f"{name} {value}" for name, value in run.versions.items())),
-    ]
+    return [*facts, *made_facts(run)]

@@ -7,7 +7,6 @@ wherever the skill gets, and where it gets depends on what the estimator says.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import TASKS, ComposeTaskConfig, task_config
 from sleight_sim.tasks.compose.make import make_compose_task
 
+from sleight_training.checkpoint import CHECKPOINT, fitting, read_checkpoint, write_checkpoint
 from sleight_training.compose.skills import SCRIPTED, skill_source
 from sleight_training.compose.vision.config import CompanyConfig, FeatureRun, feature_preset, read_features_run
 from sleight_training.compose.vision.errors import typical_errors
@@ -28,11 +28,9 @@ from sleight_training.compose.vision.estimator import ESTIMATOR, Estimator, buil
 from sleight_training.compose.vision.page import write_features_page
 from sleight_training.compose.vision.rollouts import Moment, Rollouts
 from sleight_training.compose.vision.watched import task_quantities, unit_sizes
-from sleight_training.ppo.runner import read_checkpoint
-from sleight_training.run import CONFIG, provenance
+from sleight_training.run import provenance, refuse_second_run
 from sleight_training.student.buffer import ReplayBuffer
 
-CHECKPOINT = "checkpoint.pt"
 #: Ended episodes that count for the success that is shown.
 _WINDOW = 200
 #: Seeds of measured episodes begin here, so that none is one of the training's.
@@ -97,9 +95,7 @@ def prepare_features(
     """
     if resume:
         return read_features_run(folder)
-    if (folder / CONFIG).exists():
-        remedy = "add --resume to continue it, or choose another --out"
-        raise SleightError("this folder holds a run already", value=folder, remedy=remedy)
+    refuse_second_run(folder)
     if task is None:
         raise SleightError("no task is named", remedy="give --task NAME")
     preset, config = feature_preset(preset_name), task_config(task)
@@ -181,10 +177,7 @@ class FeatureTrainer:
             "optimizer": self.optimizer.state_dict(),
             "progress": asdict(self.progress),
         }
-        path = self.folder / CHECKPOINT
-        part = path.with_suffix(".part")
-        torch.save(data, part)
-        os.replace(part, path)
+        write_checkpoint(self.folder / CHECKPOINT, data)
         Estimator(self.run, self.network).save(self.folder / ESTIMATOR, asdict(self.progress))
         self.network.train()
 
@@ -196,13 +189,10 @@ class FeatureTrainer:
         """
         path = self.folder / CHECKPOINT
         data = read_checkpoint(path)
-        try:
+        with fitting(path):
             self.network.load_state_dict(data["network"])
             self.optimizer.load_state_dict(data["optimizer"])
             self.progress = FeatureProgress(**data["progress"])
-        except (RuntimeError, KeyError, ValueError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise SleightError("checkpoint is of another network", value=path, remedy=reason) from error
         torch.manual_seed(self.run.seed + 1_000_003 * self.progress.iteration)
         self._rng = np.random.default_rng((self.run.seed, self.progress.iteration))
 
