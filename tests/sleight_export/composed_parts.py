@@ -53,6 +53,7 @@ def residual_file(path, kind, tasks, masks=(KEPT,), **changes):
     policy = ResidualPolicy.untrained(spec)
     torch.manual_seed(1)
     *_, last = policy.network.children()
+    assert isinstance(last, torch.nn.Linear)
     torch.nn.init.normal_(last.weight)
     policy.save(path)
     return path

@@ -1,6 +1,7 @@
 """Bundles that see estimates: a robot accepts them, and runs them, because nothing in them is privileged."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def vision(**changes):
 
 @pytest.fixture
 def bundle(tmp_path: Path) -> Path:
-    graphs = {
+    graphs: dict[str, Any] = {
         "features_GraspBall": estimator(SEEN, last_point(3), np.zeros(3)),
         "features_PushButton": estimator(SEEN, first_point(4), np.array([0.0, 0.0, 0.0, 0.007])),
     }

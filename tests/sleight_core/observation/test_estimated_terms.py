@@ -93,6 +93,7 @@ def test_what_estimators_see_has_its_size_and_is_sensed():
     assert {spec.frame for spec in builder.specs} == {"task"}
     found = builder.compute(seen)
     parts = builder.slices
+    assert seen.scene_cloud is not None
     assert found[:, parts[scene_term(64, first=True)]].reshape(3, 64, 3) == pytest.approx(
         np.clip(seen.memory[FIRST_CLOUD], -5, 5), abs=1e-6
     )

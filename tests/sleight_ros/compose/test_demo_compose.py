@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sleight_core.bundle import load_bundle
@@ -70,7 +71,7 @@ def test_what_the_bundle_does_not_compose_is_refused_before_anything_starts(tmp_
 def test_a_vision_version_runs_on_clouds_of_the_scene(tmp_path):
     pytest.importorskip("open3d")
     skills = (seeing("GraspBall", GRASP, BALL, place=(0.0, 0.22, 0.0)), seeing("PushButton", PUSH, BUTTON))
-    graphs = {"skill_GraspBall": sampler(32, OVER_BALL), "skill_PushButton": sampler(33, OVER_BUTTON)}
+    graphs: dict[str, Any] = {"skill_GraspBall": sampler(32, OVER_BALL), "skill_PushButton": sampler(33, OVER_BUTTON)}
     make(tmp_path / "toys", composition(skills=skills), **graphs)
     command = [sys.executable, "-m", "sleight_core.cli", "demo", "compose", "--episodes", "1", "--headless"]
     command += ["--bundle", str(tmp_path / "toys"), "--out", str(tmp_path / "out")]

@@ -93,11 +93,11 @@ class CloudSource(Protocol):
         """(B, N, 3) m in the task frame, as reported last."""
         ...
 
-    def reset(self, ids: Array, sim: SimState) -> None:
+    def reset(self, ids: Array, sim: SimState, /) -> None:
         """Start new episodes in environments ids (n,)."""
         ...
 
-    def update(self, sim: SimState) -> None:
+    def update(self, sim: SimState, /) -> None:
         """Advance one control step."""
         ...
 

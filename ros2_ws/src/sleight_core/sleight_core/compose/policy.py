@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -225,7 +225,7 @@ class ComposedPolicy:
         self._next: PairSection | None = None
         self._pair: PairRun | None = None
         self._remembered: dict[str, Array] = {}
-        self._owned: dict[str, Array] = {}
+        self._owned: dict[str, NDArray[Any]] = {}
         self._hold_quat: Array | None = None
         self._ticks = 0
         self._nominal: Array | None = None
