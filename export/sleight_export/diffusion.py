@@ -6,6 +6,7 @@ same actions, so golden vectors can test it. Normalisation is inside: observatio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sleight_core.bundle.loader import GOLDEN_TOLERANCE
-from sleight_core.bundle.policy import make_session
-from sleight_core.errors import BundleError
 from sleight_sim.tasks.compose.make import make_compose_task
 from sleight_training.compose.diffusion.config import SkillRun
 from sleight_training.compose.diffusion.policy import DiffusionPolicy, Sampler
@@ -22,7 +21,7 @@ from sleight_training.compose.diffusion.skill import POLICY, DiffusionSkill, rea
 from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
 
-from sleight_export.onnx_export import Parity, trace_onnx
+from sleight_export.onnx_export import Parity, compare_graph, trace_onnx
 
 Array = NDArray[np.float32]
 
@@ -133,23 +132,16 @@ def check_sampler(
         HISTORY: rng.uniform(low - room, high + room, (samples, *golden[HISTORY].shape[1:])).astype(np.float32),
         NOISE: rng.standard_normal((samples, *golden[NOISE].shape[1:])).astype(np.float32),
     }
-    session = make_session(data, "graphs.skill")
-    largest = 0.0
-    for what, inputs in (("random", drawn), ("golden", {name: golden[name] for name in (HISTORY, NOISE)})):
-        wanted = _sample(sampler, inputs)
-        rows = [{name: value[i : i + 1] for name, value in inputs.items()} for i in range(len(wanted))]
-        batch = np.asarray(session.run([ACTIONS], inputs)[0])
-        single = np.concatenate([np.asarray(session.run([ACTIONS], row)[0]) for row in rows])
-        difference = float(max(np.abs(batch - wanted).max(), np.abs(single - wanted).max()))
-        if not difference <= tolerance:
-            raise BundleError(
-                "graphs.skill",
-                expected=f"torch's actions within {tolerance:g} on {len(wanted)} {what} inputs",
-                found=f"a difference of {difference:.2g}",
-                remedy="train for longer: an untrained network magnifies rounding from step to step",
-            )
-        largest = max(largest, difference)
-    return Parity(samples, len(golden[HISTORY]), largest)
+    return compare_graph(
+        data,
+        "graphs.skill",
+        ACTIONS,
+        lambda inputs: _sample(sampler, inputs),
+        random=drawn,
+        golden={name: golden[name] for name in (HISTORY, NOISE)},
+        tolerance=tolerance,
+        remedy="train for longer: an untrained network magnifies rounding from step to step",
+    )
 
 
 def _sizes(policy: DiffusionPolicy) -> tuple[int, int]:
@@ -157,6 +149,6 @@ def _sizes(policy: DiffusionPolicy) -> tuple[int, int]:
     return len(policy.observation.middle), len(policy.action.middle)
 
 
-def _sample(sampler: Sampler, inputs: dict[str, Array]) -> Array:
+def _sample(sampler: Sampler, inputs: Mapping[str, Array]) -> Array:
     with torch.no_grad():
         return sampler.eval()(torch.from_numpy(inputs[HISTORY]), torch.from_numpy(inputs[NOISE])).numpy()

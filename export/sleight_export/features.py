@@ -10,15 +10,13 @@ import torch
 from numpy.typing import NDArray
 from sleight_core.bundle.composed import FEATURES, OBSERVATION, EstimateSection, EstimatorSection
 from sleight_core.bundle.loader import GOLDEN_TOLERANCE
-from sleight_core.bundle.policy import make_session
-from sleight_core.errors import BundleError
 from sleight_core.hand import HandTable
 from sleight_training.compose.skills import skill_source
 from sleight_training.compose.vision.config import FeatureRun
 from sleight_training.compose.vision.estimator import Estimator, estimator_terms
 from sleight_training.compose.vision.rollouts import Rollouts
 
-from sleight_export.onnx_export import Parity, trace_onnx
+from sleight_export.onnx_export import Parity, compare_graph, trace_onnx
 
 Array = NDArray[np.float32]
 
@@ -115,19 +113,13 @@ def check_features(
     room = 0.1 * (seen.max(axis=0) - seen.min(axis=0)) + 0.01
     low, high = seen.min(axis=0) - room, seen.max(axis=0) + room
     drawn = np.random.default_rng(0).uniform(low, high, (samples, seen.shape[1])).astype(np.float32)
-    session = make_session(data, "graphs.features")
-    largest = 0.0
-    for what, inputs in (("random", drawn), ("golden", seen)):
-        wanted = estimator(inputs)
-        batch = np.asarray(session.run([FEATURES], {OBSERVATION: inputs})[0])
-        rows = [np.asarray(session.run([FEATURES], {OBSERVATION: row[None]})[0]) for row in inputs]
-        difference = float(max(np.abs(batch - wanted).max(), np.abs(np.concatenate(rows) - wanted).max()))
-        if not difference <= tolerance:
-            raise BundleError(
-                "graphs.features",
-                expected=f"torch's features within {tolerance:g} on {len(wanted)} {what} inputs",
-                found=f"a difference of {difference:.2g}",
-                remedy="export again; if that does not help, the estimator's weights are too large: train it again",
-            )
-        largest = max(largest, difference)
-    return Parity(samples, len(seen), largest)
+    return compare_graph(
+        data,
+        "graphs.features",
+        FEATURES,
+        lambda inputs: estimator(inputs[OBSERVATION]),
+        random={OBSERVATION: drawn},
+        golden={OBSERVATION: seen},
+        tolerance=tolerance,
+        remedy="export again; if that does not help, the estimator's weights are too large: train it again",
+    )

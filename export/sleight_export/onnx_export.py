@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,53 @@ class Parity:
     samples: int
     golden: int
     largest: float
+
+
+def compare_graph(
+    data: bytes,
+    field: str,
+    output: str,
+    ask: Callable[[Mapping[str, Array]], NDArray[np.floating]],
+    *,
+    random: Mapping[str, Array],
+    golden: Mapping[str, Array],
+    tolerance: float,
+    remedy: str,
+) -> Parity:
+    """Compare an ONNX file's output with torch's, in a batch and one by one.
+
+    Args:
+        data: The ONNX file.
+        field: Its place in a manifest, for errors.
+        output: Name of the output.
+        ask: Torch's output for inputs by name.
+        random: Random inputs by name, (N, ...) each.
+        golden: Inputs of real episodes.
+        tolerance: Largest difference allowed.
+        remedy: What to do about a larger one.
+
+    Raises:
+        BundleError: An element differs by more.
+    """
+    session = make_session(data, field)
+    largest = 0.0
+    for what, inputs in (("random", random), ("golden", golden)):
+        given = dict(inputs)
+        wanted = ask(given)
+        rows = [{name: value[i : i + 1] for name, value in given.items()} for i in range(len(wanted))]
+        batch = np.asarray(session.run([output], given)[0])
+        single = np.concatenate([np.asarray(session.run([output], row)[0]) for row in rows])
+        difference = float(max(np.abs(batch - wanted).max(), np.abs(single - wanted).max()))
+        if not difference <= tolerance:
+            raise BundleError(
+                field,
+                expected=f"torch's {output} within {tolerance:g} on {len(wanted)} {what} inputs",
+                found=f"a difference of {difference:.2g}",
+                remedy=remedy,
+            )
+        largest = max(largest, difference)
+    samples, kept = (len(next(iter(inputs.values()))) for inputs in (random, golden))
+    return Parity(samples, kept, largest)
 
 
 def to_onnx(
