@@ -15,8 +15,24 @@ from sleight_training.reproduce.resdex.jobs import result_file
 from sleight_training.reproduce.table import percent
 
 
+class Gathered:
+    """Something over several policies, of which some may not be judged yet."""
+
+    found: int
+    wanted: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of its policies are judged."""
+        return self.found == self.wanted
+
+    def data(self) -> dict[str, Any]:
+        """Return it for JSON."""
+        return {**self.__dict__}
+
+
 @dataclass(frozen=True)
-class Cell:
+class Cell(Gathered):
     """A success rate over one or several policies that differ in their seed.
 
     Attributes:
@@ -38,15 +54,6 @@ class Cell:
     found: int
     wanted: int
 
-    @property
-    def complete(self) -> bool:
-        """Whether all of its policies are judged."""
-        return self.found == self.wanted
-
-    def data(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return {**self.__dict__}
-
     def text(self) -> str:
         """Say it in a line."""
         low, high = self.ever_ci
@@ -58,7 +65,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Distance:
+class Distance(Gathered):
     """D over one or several policies.
 
     Attributes:
@@ -73,15 +80,6 @@ class Distance:
     episodes: int
     found: int
     wanted: int
-
-    @property
-    def complete(self) -> bool:
-        """Whether all of its policies are judged."""
-        return self.found == self.wanted
-
-    def data(self) -> dict[str, Any]:
-        """Return it for JSON."""
-        return {**self.__dict__}
 
     def text(self) -> str:
         """Say it in a line."""
