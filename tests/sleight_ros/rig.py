@@ -68,6 +68,7 @@ class Rig:
         """Start the bridge."""
         parameters = {
             "blend_time": 0.2,
+            "command_latency": 0.005,
             "control_period": PERIOD,
             "object_max_age": OBJECT_AGE,
             "hand": self.hand,

@@ -28,6 +28,7 @@ class SimulatedRig(Rig):
         tiny_bundle(
             self.bundle, bias=BIAS, terms=[term for term in TERMS if "object" not in term[0] and "goal" not in term[0]]
         )
+        self.hand = "shadow"
         self.robot = Double(drives=False)
         self.processes = Processes(folder / "graph", int(os.environ["ROS_DOMAIN_ID"]))
         self.perception = False

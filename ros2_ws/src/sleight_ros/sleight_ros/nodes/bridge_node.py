@@ -29,6 +29,7 @@ from std_srvs.srv import Trigger
 from sleight_ros import convert
 from sleight_ros.bridges.base import BridgeCommand
 from sleight_ros.bridges.robot import RobotSide
+from sleight_ros.equal_latency import EqualLatency
 from sleight_ros.nodes.base import ERROR, OK, RELIABLE, STATE, WARN, SleightNode, Throttle, run
 from sleight_ros.timing import Recent
 
@@ -47,13 +48,18 @@ FOLLOWING = (SafetyState.ACTIVE, SafetyState.BLENDING)
 WATCHDOG_PERIODS = 1.5
 #: Ticks come this long after a source has passed its age limit (s): a timer must not be early.
 DEADLINE_SLACK = 5e-4
+#: The last part of the wait until a command is due is slept to the point, s: a timer may be this late.
+TIMER_SLACK = 4e-4
 #: Longest time that a bridge takes to bring the hand to rest before it falls silent, s.
 LONGEST_BRAKE = 2.0
 LIMIT_PARAMETERS = ("max_velocity", "max_acceleration")
 
 
 class BridgeNode(SleightNode):
-    """Sends every accepted policy command at once, and a hold when none comes.
+    """Sends every accepted policy command, and a hold when none comes.
+
+    With `command_latency` a command waits until it is that old, so that the spread of what came before it does not
+    reach the controllers; without, it leaves at once.
 
     Ages count from the arrival on this process's monotonic clock; stamps only reveal frozen and backward-running
     sources. So a wrong clock on another machine can stop the hand but never let it run on old data.
@@ -64,6 +70,9 @@ class BridgeNode(SleightNode):
         self.text("hand", "shadow", "Hand table.")
         self.text("task_frame", "world", "Frame of the wrist twist and of the object.")
         self.number("control_period", 1.0 / 60.0, 0.002, 0.2, "Period of the policy's commands, s.")
+        self.number(
+            "command_latency", 0.0, 0.0, 0.1, "Time from a joint state to its command, s: earlier ones wait; 0: none."
+        )
         self.number("command_max_age", 0.0, 0.0, 1.0, "Age limit of commands, s; 0: 3 periods, at least 50 ms.")
         self.number("joint_state_max_age", 0.0, 0.0, 1.0, "Age limit of joint states, s; 0: 2 periods, at least 50 ms.")
         self.number("wrist_max_age", 0.0, 0.0, 1.0, "Age limit of wrist states, s; 0: as for joint states.")
@@ -99,6 +108,7 @@ class BridgeNode(SleightNode):
         self._frame = self.value("task_frame")
         self._period = self.value("control_period")
         limits = self._read_joint_limits()
+        self._latency = EqualLatency(self.value("command_latency"), self._period)
         self._filter = SafetyFilter(
             self._table,
             self._read_config(),
@@ -109,6 +119,7 @@ class BridgeNode(SleightNode):
         self._sent_count = self._limited_count = self._overruns = 0
         self._holds: Counter[str] = Counter()
         self._due: float | None = None
+        self._send_at = 0.0
         self._tick_times, self._intervals = Recent(), Recent()
         self._last_tick = 0.0
 
@@ -121,6 +132,8 @@ class BridgeNode(SleightNode):
         self.offer(Trigger, "bridge/stop", self._on_stop)
         self.offer(Trigger, "bridge/rearm", self._on_rearm)
         self._watchdog = self.every(WATCHDOG_PERIODS * self._period, self._on_silence)
+        self._due_timer = self.every(self._period, self._on_due)
+        self._due_timer.cancel()
 
     def listen_for_commands(self) -> None:
         """Subscribe to whoever commands the hand."""
@@ -193,6 +206,7 @@ class BridgeNode(SleightNode):
         """Bring the hand to rest before falling silent: a driver may keep to the last that it heard for ever."""
         assert self._filter is not None
         self._watchdog.cancel()
+        self._due_timer.cancel()
         self._filter.stop(ReasonCode.DEACTIVATED, "the bridge goes inactive")
         end = time.monotonic() + LONGEST_BRAKE
         while True:
@@ -244,10 +258,11 @@ class BridgeNode(SleightNode):
     def _on_joints(self, msg: JointState) -> None:
         if not self.active or self._filter is None:
             return
-        stamp = convert.stamp_to_seconds(msg.header.stamp)
+        now, stamp = time.monotonic(), convert.stamp_to_seconds(msg.header.stamp)
+        self._latency.heard(stamp, now)
         self._note(
             "joint_states",
-            self._filter.observe_joint_state(time.monotonic(), stamp, list(msg.name), msg.position, msg.velocity),
+            self._filter.observe_joint_state(now, stamp, list(msg.name), msg.position, msg.velocity),
         )
 
     def _on_wrist(self, msg: Odometry) -> None:
@@ -281,9 +296,10 @@ class BridgeNode(SleightNode):
             self._tick()
             self._wait(self._period)
             return
+        now, state_stamp = time.monotonic(), convert.stamp_to_seconds(msg.state_stamp)
         reason = self._filter.observe_command(
-            time.monotonic(),
-            convert.stamp_to_seconds(msg.state_stamp),
+            now,
+            state_stamp,
             list(msg.joint_names),
             msg.positions,
             convert.twist_from_msg(msg),
@@ -294,8 +310,24 @@ class BridgeNode(SleightNode):
         self._note("policy/command", reason)
         if reason == ReasonCode.OK:
             self._origin = msg
-            self._tick()
-            self._wait(WATCHDOG_PERIODS * self._period)
+            self._send_at = self._latency.due(state_stamp, now)
+            left = self._send_at - now - TIMER_SLACK
+            if left > 0.0:
+                # The watchdog of the last tick goes on: it says no less than without the wait.
+                self._due_timer.timer_period_ns = int(left * 1e9)
+                self._due_timer.reset()
+            else:
+                self._on_due()
+
+    def _on_due(self) -> None:
+        """Send the newest command at its time."""
+        self._due_timer.cancel()
+        if not self.active:
+            return
+        if (left := self._send_at - time.monotonic()) > 0.0:
+            time.sleep(left)
+        self._tick()
+        self._wait(WATCHDOG_PERIODS * self._period)
 
     def _on_silence(self) -> None:
         if not self.active:
@@ -319,6 +351,7 @@ class BridgeNode(SleightNode):
 
     def _tick(self) -> SafetyOutput:
         assert self._filter is not None
+        self._due_timer.cancel()  # a command that waits leaves with this tick
         begin = time.monotonic()
         output = self._filter.tick(begin)
         stamp = self.get_clock().now().to_msg()
