@@ -117,8 +117,14 @@ class Sampler(nn.Module):
         super().__init__()
         self.policy = policy
         noise = policy.noise
+        # "trailing" begins where the noise is pure, as the first chunk is (Lin et al. 2024, section 3.3): diffusers'
+        # default begins a tenth before with ten steps, and with one where the network was only shown clean chunks.
         self.scheduler = DDIMScheduler(
-            noise.steps, beta_schedule=noise.schedule, prediction_type=noise.prediction, clip_sample=True
+            noise.steps,
+            beta_schedule=noise.schedule,
+            prediction_type=noise.prediction,
+            clip_sample=True,
+            timestep_spacing="trailing",
         )
         self.scheduler.set_timesteps(steps or noise.sample_steps)
 
