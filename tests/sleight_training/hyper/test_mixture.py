@@ -154,6 +154,15 @@ def test_the_action_is_the_weighted_sum_and_the_residual(runs):
     torch.testing.assert_close(weights.sum(-1), torch.ones(5))
 
 
+@pytest.mark.parametrize(("kind", "first"), [("softmax", 0.909), ("l1", 0.667), ("l2", 0.943)])
+def test_an_expert_that_leads_starts_with_the_largest_weight(runs, kind, first):
+    mixture = mixture_of(runs, normalisation=kind, lead=3.0)
+    policy = HyperPolicy(actor_for(mixture).as_onnx(verbose=False), mixture).eval()
+    _, weights, _, _ = policy(observations())
+    torch.testing.assert_close(weights[:, 0], torch.full((50,), first), atol=1e-3, rtol=0)
+    torch.testing.assert_close(weights[:, 1], weights[:, 2])
+
+
 def test_weights_and_residual_have_noise_of_their_own(runs):
     std = {
         name: value

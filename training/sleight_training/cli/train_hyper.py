@@ -35,6 +35,12 @@ def hyper(
         str | None, typer.Option(help="Of the weights: softmax (public code), l1 or l2 (Eq. 4); default softmax.")
     ] = None,
     moe_only: Annotated[bool, typer.Option("--moe-only", help="Learn no residual (the paper's ablation).")] = False,
+    lead: Annotated[
+        float,
+        typer.Option(
+            min=0.0, max=20.0, help="How far the first expert's raw weight starts above the others': 3 for a generalist"
+        ),
+    ] = 0.0,
     proposals: Annotated[
         str,
         typer.Option(
@@ -70,6 +76,7 @@ def hyper(
         start=start,
         normalisation=normalisation,  # type: ignore[arg-type]  # checked by the configuration
         residual=not moe_only,
+        lead=lead,
         iterations=iterations,
         num_envs=envs,
         resume=resume,

@@ -62,6 +62,8 @@ class HyperConfig(BaseModel):
         stage: 1 with the reward that shapes the grasp, 2 with the loosened one.
         start: What stage 2 started from, for people.
         weight_std: Initial standard deviation of the first k outputs in training.
+        lead: How far the first expert's raw weight starts above the others'. 0, the paper's, suits experts
+            that are equals; beside a generalist, experts of one object each only spoil the start.
         encoder_sha256: Of the object encoder's numbers.
     """
 
@@ -73,6 +75,7 @@ class HyperConfig(BaseModel):
     stage: Literal[1, 2] = 1
     start: str = ""
     weight_std: float = Field(default=0.8, gt=0)
+    lead: float = Field(default=0.0, ge=0, le=20)
     encoder_sha256: str = ""
 
     @model_validator(mode="after")
@@ -124,6 +127,7 @@ HYPER_PRESETS: dict[str, HyperPreset] = {
         ),
         task=GraspTaskConfig(
             randomisation=_OBJECTS_AS_THEY_ARE,
+            near_start=0.2,
             reward=RewardConfig(bonus=2.0),
             terms=HYPER_TERMS,
             critic_terms=_CRITIC_TERMS,

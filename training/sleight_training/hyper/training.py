@@ -54,6 +54,7 @@ def prepare_hyper(
     start: Path | None = None,
     normalisation: Normalisation | None = None,
     residual: bool = True,
+    lead: float = 0.0,
     iterations: int | None = None,
     num_envs: int | None = None,
     resume: bool = False,
@@ -73,6 +74,7 @@ def prepare_hyper(
         start: The run of stage 1, or its weights.
         normalisation: How weights are normalised; default softmax. Stage 2 keeps that of stage 1.
         residual: Whether a residual is learned. Stage 2 does as stage 1 did.
+        lead: How far the first expert's raw weight starts above the others'.
         iterations: Override the preset's.
         num_envs: Override the preset's.
         resume: Read the configuration instead.
@@ -105,6 +107,7 @@ def prepare_hyper(
             normalisation=normalisation or "softmax",
             residual=residual,
             weight_std=chosen.weight_std,
+            lead=lead,
             encoder_sha256=encoder_digest(encoder),
         )
         mixture = Mixture(
