@@ -132,3 +132,16 @@ def test_exploration_noise_falls_to_its_bound(tmp_path):
     run = new_run(tmp_path)
     run = run.model_copy(update={"ppo": run.ppo.model_copy(update={"final_std": 0.3, "std_decay": (0.0, 0.5)})})
     assert train_base(tmp_path, run).std <= 0.305  # measured before the last bound
+
+
+@pytest.mark.parametrize(("wanted", "factor"), [(1e-9, 1 / 1.5), (1e9, 1.5)])
+def test_the_learning_rate_follows_how_far_an_iteration_moved_the_policy(tmp_path, wanted, factor):
+    run = new_run(tmp_path)
+    ppo = run.ppo.model_copy(update={"adapt": "iteration", "desired_kl": wanted})
+    runner = build_runner(tmp_path, run.model_copy(update={"ppo": ppo}))
+    runner.learn()
+    rows = read_metrics(tmp_path)
+    assert all(row["losses"]["kl"] > 0 for row in rows)
+    rates = [run.ppo.learning_rate, *(row["losses"]["learning_rate"] for row in rows)]
+    assert [b / a for a, b in zip(rates[:-1], rates[1:], strict=True)] == pytest.approx([factor] * 4)
+    assert runner.algorithm.optimizer.param_groups[0]["lr"] == pytest.approx(rates[-1])

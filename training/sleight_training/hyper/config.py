@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sleight_core.errors import SleightError
 from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, ROBUST, ArmConfig, GraspTaskConfig, RewardConfig
 
 from sleight_training.ppo.config import PAPER_REWARD, PpoConfig
+from sleight_training.presets import choose_preset
 
 Normalisation = Literal["softmax", "l1", "l2"]
 
@@ -115,6 +115,9 @@ HYPER_PRESETS: dict[str, HyperPreset] = {
             num_envs=3200,
             num_steps=8,
             minibatches=12,
+            learning_rate=2e-4,
+            desired_kl=0.03,
+            adapt="iteration",
             iterations=400,
             hidden=(256, 128, 64),
             gamma=0.985,
@@ -177,9 +180,7 @@ def hyper_preset(name: str) -> HyperPreset:
     Raises:
         SleightError: There is no such preset.
     """
-    if name not in HYPER_PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(HYPER_PRESETS)}")
-    return HYPER_PRESETS[name]
+    return choose_preset(HYPER_PRESETS, name)
 
 
 def stage_reward(reward: RewardConfig, stage: int) -> RewardConfig:

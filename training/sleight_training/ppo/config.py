@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sleight_core.errors import SleightError
 from sleight_sim.tasks.grasp.config import (
     EXACT_PERCEPTION,
     ROBUST,
     GraspTaskConfig,
     RewardConfig,
 )
+
+from sleight_training.presets import choose_preset
 
 
 class PpoConfig(BaseModel):
@@ -29,6 +30,9 @@ class PpoConfig(BaseModel):
             without this noise, and a grasp learned under much of it is loose without it.
         std_decay: Shares of the iterations between which that bound falls, geometrically, from `init_std`.
         gamma, lam, clip, value_coef, entropy_coef, max_grad_norm, learning_rate, desired_kl: As in the PPO paper.
+        adapt: When the learning rate follows `desired_kl`: after each "minibatch", as in rsl-rl, or after each
+            "iteration". With many minibatches the former overshoots in the first few of an iteration, and the rest of
+            them learn nothing at the lowest rate.
         average: Factor with which the exported actor, an average over iterations, forgets at each of them; 0 exports
             the last actor as it is. Single iterations swing by several points of success, their average does not.
         burn_in: Iterations at the start in which only the critic learns: an actor that can do something already is not
@@ -58,6 +62,7 @@ class PpoConfig(BaseModel):
     max_grad_norm: float = 1.0
     learning_rate: float = 3e-4
     desired_kl: float = 0.016
+    adapt: Literal["minibatch", "iteration"] = "minibatch"
     average: float = Field(default=0.0, ge=0, lt=1)
     burn_in: int = Field(default=0, ge=0)
     reward_scale: float = 0.1
@@ -106,7 +111,7 @@ class PpoConfig(BaseModel):
                 "entropy_coef": self.entropy_coef,
                 "learning_rate": self.learning_rate,
                 "max_grad_norm": self.max_grad_norm,
-                "schedule": "adaptive",
+                "schedule": "adaptive" if self.adapt == "minibatch" else "fixed",
                 "desired_kl": self.desired_kl,
             },
         }
@@ -169,6 +174,4 @@ def preset(name: str) -> BasePreset:
     Raises:
         SleightError: There is no such preset.
     """
-    if name not in PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(PRESETS)}")
-    return PRESETS[name]
+    return choose_preset(PRESETS, name)

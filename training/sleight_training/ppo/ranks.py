@@ -66,6 +66,14 @@ class Ranks:
         dist.all_reduce(said, op=dist.ReduceOp.MAX)
         return bool(said)
 
+    def mean(self, value: float, device: str) -> float:
+        """The mean over all processes; all get the same answer."""
+        if self.count == 1:
+            return value
+        said = torch.tensor(value, device=device)
+        dist.all_reduce(said, op=dist.ReduceOp.SUM)
+        return float(said) / self.count
+
 
 def ranks() -> Ranks:
     """What `torchrun` says of this process; alone without it.

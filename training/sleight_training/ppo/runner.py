@@ -21,6 +21,9 @@ from sleight_training.ppo.config import PpoConfig
 from sleight_training.ppo.ranks import Ranks
 from sleight_training.ppo.vec_env import CountingVecEnv
 
+#: Samples by which an iteration's step is measured; bounds and factor of the learning rate that follows it (rsl-rl's).
+KL_SAMPLES = 4096
+MIN_RATE, MAX_RATE, RATE_STEP = 1e-5, 1e-2, 1.5
 #: The averaged actor in a checkpoint.
 AVERAGE = "average_actor_state_dict"
 
@@ -203,10 +206,33 @@ class PpoRunner:
         actor = list(self.algorithm.get_policy().parameters()) if self.progress.iteration < self.config.burn_in else []
         before = [parameter.detach().clone() for parameter in actor]
         losses = self.algorithm.update()
+        if self.config.adapt == "iteration" and not actor:
+            losses["kl"] = self._adapt_rate()
         with torch.no_grad():
             for parameter, old in zip(actor, before, strict=True):
                 parameter.copy_(old)
         return losses
+
+    def _adapt_rate(self) -> float:
+        """Let the learning rate follow how far an iteration moved the policy; return that, the mean KL divergence."""
+        storage, policy = self.algorithm.storage, self.algorithm.get_policy()
+        assert storage.distribution_params is not None
+        old = tuple(values.flatten(0, 1) for values in storage.distribution_params)
+        seen = storage.observations.flatten(0, 1)
+        some = torch.randperm(len(seen), device=self.device)[:KL_SAMPLES]
+        with torch.inference_mode():
+            policy(seen[some], stochastic_output=True)
+            new = policy.output_distribution_params
+            moved = self.here.mean(float(policy.get_kl_divergence(tuple(v[some] for v in old), new).mean()), self.device)
+        rate, wanted = self.algorithm.learning_rate, self.config.desired_kl
+        if moved > 2.0 * wanted:
+            rate = max(MIN_RATE, rate / RATE_STEP)
+        elif moved < 0.5 * wanted:
+            rate = min(MAX_RATE, rate * RATE_STEP)
+        self.algorithm.learning_rate = rate
+        for group in self.algorithm.optimizer.param_groups:
+            group["lr"] = rate
+        return moved
 
     def _bound_std(self) -> None:
         # In proportion to where each element started.
