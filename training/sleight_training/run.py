@@ -25,7 +25,28 @@ CONFIG = "config.json"
 Config = TypeVar("Config", bound=BaseModel)
 
 
-class RunConfig(BaseModel):
+class RunRecord(BaseModel):
+    """What every training's configuration says of how it was made.
+
+    Attributes:
+        command: Command line that started it.
+        git_commit: Commit of the code, with "+" when files were changed.
+        versions: Versions of the packages that matter.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str = ""
+    git_commit: str = ""
+    versions: dict[str, str] = {}
+
+    def write(self, folder: Path, name: str = CONFIG) -> None:
+        """Write the configuration into a run's folder, which is made if need be."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+class RunConfig(RunRecord):
     """What a run is; written once when it starts, checked when it is resumed.
 
     Attributes:
@@ -38,12 +59,7 @@ class RunConfig(BaseModel):
         task: The task.
         hyper: What a hyper-policy is besides; None for a base policy.
         proposals: The grasp proposals that the reward follows; None when it points at a posture.
-        command: Command line that started it.
-        git_commit: Commit of the code, with "+" when files were changed.
-        versions: Versions of the packages that matter.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     preset: str
@@ -54,13 +70,6 @@ class RunConfig(BaseModel):
     task: GraspTaskConfig
     hyper: HyperConfig | None = None
     proposals: ProposalConfig | None = None
-    command: str = ""
-    git_commit: str = ""
-    versions: dict[str, str] = {}
-
-    def write(self, folder: Path) -> None:
-        """Write the configuration into a run's folder."""
-        write_config(self, folder)
 
 
 def read_run(folder: Path) -> RunConfig:
@@ -70,12 +79,6 @@ def read_run(folder: Path) -> RunConfig:
         SleightError: The folder is no run, or was written by another version.
     """
     return read_config(RunConfig, folder)
-
-
-def write_config(config: BaseModel, folder: Path) -> None:
-    """Write the configuration of any training into its folder."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / CONFIG).write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
 
 def read_config(kind: type[Config], folder: Path, command: str = "sleight train") -> Config:
@@ -118,7 +121,7 @@ def is_run_of(folder: Path, kind: str) -> bool:
 
 
 def provenance() -> dict[str, object]:
-    """Return command, git_commit and versions of this process, as `RunConfig` takes them."""
+    """Return command, git_commit and versions of this process, as `RunRecord` takes them."""
     return {"command": command_line(), "git_commit": git_commit(), "versions": versions()}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from sleight_core.errors import SleightError
 from sleight_sim.objects.clouds import CLOUD_POINTS, code_clouds
 from sleight_sim.objects.sets import resolve_objects
@@ -20,14 +20,15 @@ from sleight_training.checkpoint import CHECKPOINT, fitting, read_checkpoint, wr
 from sleight_training.codes.choose import choose_objects
 from sleight_training.codes.encoder import encode_with, encoder_digest, write_encoder
 from sleight_training.codes.network import Decoder, PointNet, chamfer
-from sleight_training.run import provenance
+from sleight_training.presets import choose_preset
+from sleight_training.run import RunRecord, provenance
 
 CONFIG = "codes.json"
 ENCODER = "encoder.safetensors"
 CHOICE = "chosen.json"
 
 
-class CodesConfig(BaseModel):
+class CodesConfig(RunRecord):
     """What a pre-training is; written once when it starts.
 
     Attributes:
@@ -42,10 +43,7 @@ class CodesConfig(BaseModel):
         target_points: Points of the cloud that they are compared with.
         learning_rate: Of Adam at the start; it falls to a hundredth along a cosine.
         save_every: Epochs between two checkpoints.
-        command, git_commit, versions: What made it, see `RunConfig`.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     preset: str
     objects: str
@@ -58,9 +56,6 @@ class CodesConfig(BaseModel):
     target_points: int = Field(default=256, ge=1, le=CLOUD_POINTS)
     learning_rate: float = Field(default=1e-3, gt=0)
     save_every: int = Field(default=5, ge=1)
-    command: str = ""
-    git_commit: str = ""
-    versions: dict[str, str] = {}
 
 
 #: `cpu` for two cores, `full` for a GPU, `smoke` for tests.
@@ -117,14 +112,12 @@ def prepare_codes(
     if path.exists():
         remedy = "add --resume to continue it, or choose another --out"
         raise SleightError("this folder holds a pre-training already", value=folder, remedy=remedy)
-    if preset not in PRESETS:
-        raise SleightError("unknown preset", value=preset, remedy=f"choose one of {sorted(PRESETS)}")
-    sizes = PRESETS[preset] | ({} if epochs is None else {"epochs": epochs})
+    sizes = choose_preset(PRESETS, preset) | ({} if epochs is None else {"epochs": epochs})
     given = {"preset": preset, "objects": objects, "seed": seed}
     config = CodesConfig.model_validate({**given, **sizes, **provenance()})
     resolve_objects(objects, count=1)  # refuse a wrong name before anything is written
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(config.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    config.write(folder, CONFIG)
     return config
 
 

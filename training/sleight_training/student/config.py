@@ -12,7 +12,8 @@ from sleight_sim.sensors.visible import PAPER_CLOUD, CloudModel
 from sleight_sim.tasks.grasp.config import EXACT_PERCEPTION, GraspTaskConfig
 
 from sleight_training.hyper.config import HyperConfig
-from sleight_training.run import is_run_of, read_config, write_config
+from sleight_training.presets import choose_preset
+from sleight_training.run import RunRecord, is_run_of, read_config
 
 Terms = tuple[tuple[str, float], ...]
 Head = Literal["action", "mixture"]
@@ -152,12 +153,10 @@ def student_preset(name: str) -> StudentPreset:
     Raises:
         SleightError: There is no such preset.
     """
-    if name not in STUDENT_PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(STUDENT_PRESETS)}")
-    return STUDENT_PRESETS[name]
+    return choose_preset(STUDENT_PRESETS, name)
 
 
-class StudentRun(_Config):
+class StudentRun(RunRecord):
     """What a student's run is; written once when it starts, checked when it is resumed.
 
     Attributes:
@@ -172,7 +171,6 @@ class StudentRun(_Config):
         mixture: The experts and the rule of a "mixture".
         teacher: Name of the teacher, for people.
         teacher_steps: Environment steps that the teacher learnt from.
-        command, git_commit, versions: As of any run.
     """
 
     kind: Literal["student"] = KIND
@@ -187,13 +185,6 @@ class StudentRun(_Config):
     mixture: HyperConfig | None = None
     teacher: str = ""
     teacher_steps: int = 0
-    command: str = ""
-    git_commit: str = ""
-    versions: dict[str, str] = {}
-
-    def write(self, folder: Path) -> None:
-        """Write the configuration into a run's folder."""
-        write_config(self, folder)
 
 
 def read_student(folder: Path) -> StudentRun:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 
-from sleight_training.run import is_run_of, read_config, write_config
+from sleight_training.presets import choose_preset
+from sleight_training.run import RunRecord, is_run_of, read_config
 
 #: What a run of this kind calls itself in its configuration.
 KIND = "skill"
@@ -91,7 +91,7 @@ class LearnerConfig(_Config):
         evaluate_episodes: Episodes of each of them but the last.
     """
 
-    steps: int = Field(default=6000, ge=1)
+    steps: int = Field(default=3000, ge=1)
     batch: int = Field(default=256, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=1e-6, ge=0)
@@ -101,7 +101,7 @@ class LearnerConfig(_Config):
     average_most: float = Field(default=0.9999, gt=0, lt=1)
     log_every: int = Field(default=50, ge=1)
     save_every: int = Field(default=500, ge=1)
-    evaluate_every: int = Field(default=2000, ge=1)
+    evaluate_every: int = Field(default=1500, ge=1)
     evaluate_episodes: int = Field(default=32, ge=1)
 
 
@@ -153,12 +153,10 @@ def skill_preset(name: str) -> SkillPreset:
     Raises:
         SleightError: There is no such preset.
     """
-    if name not in SKILL_PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(SKILL_PRESETS)}")
-    return SKILL_PRESETS[name]
+    return choose_preset(SKILL_PRESETS, name)
 
 
-class SkillRun(_Config):
+class SkillRun(RunRecord):
     """What a skill's run is; written once when it starts, checked when it is resumed.
 
     Attributes:
@@ -172,7 +170,6 @@ class SkillRun(_Config):
         demonstrations_sha256: Its hash.
         episodes: Demonstrations in it.
         network, noise, learner: See there.
-        command, git_commit, versions: As of any run.
     """
 
     kind: Literal["skill"] = KIND
@@ -188,13 +185,6 @@ class SkillRun(_Config):
     network: UnetConfig
     noise: NoiseConfig
     learner: LearnerConfig
-    command: str = ""
-    git_commit: str = ""
-    versions: dict[str, str] = {}
-
-    def write(self, folder: Path) -> None:
-        """Write the configuration into a run's folder."""
-        write_config(self, folder)
 
 
 def read_skill(folder: Path) -> SkillRun:

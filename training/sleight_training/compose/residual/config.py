@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sleight_core.errors import SleightError
 
 from sleight_training.ppo.config import PpoConfig
+from sleight_training.presets import choose_preset
 
 Preset = Literal["cpu", "full", "smoke"]
 
@@ -215,7 +215,4 @@ def residual_preset(which: Literal["stabiliser", "second"], name: str) -> Residu
     Raises:
         SleightError: There is no such preset.
     """
-    presets = STABILISER if which == "stabiliser" else SECOND
-    if name not in presets:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(presets)}")
-    return presets[name]
+    return choose_preset(STABILISER if which == "stabiliser" else SECOND, name)

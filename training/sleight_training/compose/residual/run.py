@@ -5,19 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
 from sleight_core.errors import SleightError
 
 from sleight_training.compose.residual.config import ResidualPreset, residual_preset
 from sleight_training.compose.residual.methods import METHODS, Method
 from sleight_training.ppo.config import PpoConfig
 from sleight_training.report import write_ppo_page
-from sleight_training.run import CONFIG, provenance, read_config, write_config
+from sleight_training.run import CONFIG, RunRecord, provenance, read_config
 
 _COMMAND = "sleight compose residual"
 
 
-class ResidualRun(BaseModel):
+class ResidualRun(RunRecord):
     """One training.
 
     Attributes:
@@ -32,10 +31,7 @@ class ResidualRun(BaseModel):
         preset: Name of the preset that it started from.
         figures: Its figures.
         seed: Seed of networks, physics and starts.
-        command, git_commit, versions: What made it.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["first", "second"]
     first: str
@@ -49,9 +45,6 @@ class ResidualRun(BaseModel):
     preset: str
     figures: ResidualPreset
     seed: int = 0
-    command: str = ""
-    git_commit: str = ""
-    versions: dict[str, str] = {}
 
     @property
     def ppo(self) -> PpoConfig:
@@ -90,7 +83,7 @@ def begin_run(folder: Path, *, iterations: int | None, num_envs: int | None, **f
     ppo = PpoConfig.model_validate({**figures.ppo.model_dump(), **update})
     figures = figures.model_copy(update={"ppo": ppo})
     run = ResidualRun.model_validate({**fields, "figures": figures, **provenance()})
-    write_config(run, folder)
+    run.write(folder)
     return run
 
 

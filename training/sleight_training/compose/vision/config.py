@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from sleight_core.errors import SleightError
 from sleight_core.observation.scene_terms import scene_term
 from sleight_sim.sensors.stream import CloudModel
 from sleight_sim.tasks.compose.config import ComposeTaskConfig
 
-from sleight_training.run import read_config, write_config
+from sleight_training.presets import choose_preset
+from sleight_training.run import RunRecord, read_config
 
 #: What a run of this kind calls itself in its configuration.
 KIND = "features"
@@ -147,12 +147,10 @@ def feature_preset(name: str) -> FeaturePreset:
     Raises:
         SleightError: There is no such preset.
     """
-    if name not in FEATURE_PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(FEATURE_PRESETS)}")
-    return FEATURE_PRESETS[name]
+    return choose_preset(FEATURE_PRESETS, name)
 
 
-class FeatureRun(_Config):
+class FeatureRun(RunRecord):
     """What an estimator's run is; written once when it starts, checked when it is resumed.
 
     Attributes:
@@ -164,7 +162,6 @@ class FeatureRun(_Config):
         quantities: What it tells: sizes by name, in order.
         units: What an error of 1 is to the learner, for each element: m, rad or 1.
         network, learner, clouds, company: See there.
-        command, git_commit, versions: As of any run.
     """
 
     kind: Literal["features"] = KIND
@@ -178,13 +175,6 @@ class FeatureRun(_Config):
     learner: LearnerConfig
     clouds: CloudModel
     company: CompanyConfig = CompanyConfig()
-    command: str = ""
-    git_commit: str = ""
-    versions: dict[str, str] = {}
-
-    def write(self, folder: Path) -> None:
-        """Write the configuration into a run's folder."""
-        write_config(self, folder)
 
 
 def read_features_run(folder: Path) -> FeatureRun:

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sleight_core.errors import SleightError
 
+from sleight_training.presets import choose_preset
 from sleight_training.reproduce.dexcompose.published import PAIRS, SELECTORS
 
 #: First task, second task.
@@ -124,9 +125,7 @@ def reproduction(name: str, pairs: Sequence[str] = (), states: str = "", device:
     Raises:
         SleightError: There is no such preset, or a pair or a source is none.
     """
-    if name not in PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(PRESETS)}")
-    chosen = PRESETS[name].model_dump()
+    chosen = choose_preset(PRESETS, name).model_dump()
     if pairs:
         halves = (text.partition("+") for text in pairs)
         wanted = [(first.strip(), second.strip()) for first, _, second in halves]
