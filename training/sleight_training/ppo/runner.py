@@ -223,7 +223,8 @@ class PpoRunner:
         with torch.inference_mode():
             policy(seen[some], stochastic_output=True)
             new = policy.output_distribution_params
-            moved = self.here.mean(float(policy.get_kl_divergence(tuple(v[some] for v in old), new).mean()), self.device)
+            divergence = policy.get_kl_divergence(tuple(values[some] for values in old), new)
+        moved = self.here.mean(float(divergence.mean()), self.device)
         rate, wanted = self.algorithm.learning_rate, self.config.desired_kl
         if moved > 2.0 * wanted:
             rate = max(MIN_RATE, rate / RATE_STEP)
