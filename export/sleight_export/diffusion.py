@@ -21,7 +21,7 @@ from sleight_training.compose.diffusion.skill import POLICY, DiffusionSkill, rea
 from sleight_training.compose.horizon import RecedingHorizon
 from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
 
-from sleight_export.onnx_export import Parity, compare_graph, trace_onnx
+from sleight_export.onnx_export import Parity, compare_graph, store_halves, trace_onnx
 
 Array = NDArray[np.float32]
 
@@ -73,14 +73,14 @@ def export_skill(path: Path, *, steps: int | None = None) -> SkillGraph:
 
 
 def sampler_to_onnx(sampler: Sampler) -> bytes:
-    """Export a sampler; the names and shapes are those of `SkillGraph.data`.
+    """Export a sampler; the names and shapes are those of `SkillGraph.data`. Rounded weights take 16 bits.
 
     Raises:
         SleightError: It cannot be traced.
     """
     observation, action = _sizes(sampler.policy)
     inputs = {HISTORY: torch.zeros(1, OBSERVATION_STEPS, observation), NOISE: torch.zeros(1, HORIZON, action)}
-    return trace_onnx(sampler, inputs, [ACTIONS])
+    return store_halves(trace_onnx(sampler, inputs, [ACTIONS]))
 
 
 def record_golden(skill: DiffusionSkill, count: int = GOLDEN_COUNT) -> dict[str, Array]:

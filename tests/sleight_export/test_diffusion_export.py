@@ -12,10 +12,11 @@ from sleight_core.bundle.onnx_check import summarise  # noqa: E402
 from sleight_core.bundle.policy import make_session  # noqa: E402
 from sleight_core.errors import BundleError, SleightError  # noqa: E402
 from sleight_export.diffusion import ACTIONS, HISTORY, NOISE, check_sampler, export_skill, sampler_to_onnx  # noqa: E402
+from sleight_export.onnx_export import store_halves, trace_onnx  # noqa: E402
 from sleight_sim.tasks.compose.config import TASKS  # noqa: E402
 from sleight_training.compose.diffusion.config import SKILL_PRESETS, NoiseConfig, SkillRun  # noqa: E402
 from sleight_training.compose.diffusion.policy import DiffusionPolicy, Sampler  # noqa: E402
-from sleight_training.compose.diffusion.skill import POLICY, DiffusionSkill, write_policy  # noqa: E402
+from sleight_training.compose.diffusion.skill import POLICY, DiffusionSkill, round_weights, write_policy  # noqa: E402
 from sleight_training.compose.skill import HORIZON  # noqa: E402
 
 SMOKE = SKILL_PRESETS["smoke"]
@@ -103,3 +104,17 @@ def test_both_predictions_are_exported(prediction):
         NOISE: rng.standard_normal((8, HORIZON, 4)).astype(np.float32),
     }
     assert check_sampler(sampler, sampler_to_onnx(sampler), golden, samples=16).largest < 1e-5
+
+
+def test_rounded_weights_take_half_the_room_and_compute_the_same_to_the_bit():
+    policy = untrained(33, 28, NoiseConfig(prediction="sample", sample_steps=2))
+    inputs = {HISTORY: torch.zeros(1, 2, 33), NOISE: torch.zeros(1, HORIZON, 28)}
+    exact = trace_onnx(Sampler(policy), inputs, [ACTIONS])
+    assert len(store_halves(exact)) == pytest.approx(len(exact), rel=0.01), "what was not rounded stays"
+    rounded = trace_onnx(Sampler(round_weights(policy)), inputs, [ACTIONS])
+    small = store_halves(rounded)
+    assert len(small) < 0.9 * len(rounded) and summarise(small).opsets == {"": MAX_OPSET}
+    rng = np.random.default_rng(0)
+    asked = {name: rng.normal(size=(3, *value.shape[1:])).astype(np.float32) for name, value in inputs.items()}
+    wide, narrow = (make_session(data, "graphs.skill").run(None, asked)[0] for data in (rounded, small))
+    assert np.array_equal(wide, narrow)

@@ -45,6 +45,20 @@ def test_a_measured_skill_samples_with_the_chosen_steps(trained, tmp_path):
     assert [(row["steps"], row["episodes"]) for row in data["rows"]] == [(1, 2), (2, 2)]
 
 
+def test_what_is_measured_is_rounded_and_kept_to_the_bit(trained, tmp_path):
+    out = tmp_path / "measured"
+    measure_skill(trained, out, [1], 1)
+    before, after = read_policy(trained / POLICY)[1].state_dict(), read_policy(out / POLICY)[1].state_dict()
+    for name, value in before.items():
+        wanted = value.half().float() if name.startswith("unet.") and name in dict(_weights(trained)) else value
+        assert (after[name] == wanted).all(), name
+    assert (out / POLICY).stat().st_size < 0.65 * (trained / POLICY).stat().st_size
+
+
+def _weights(run):
+    return [(f"unet.{name}", value) for name, value in read_policy(run / POLICY)[1].unet.named_parameters()]
+
+
 def test_the_commands(trained, tmp_path):
     out, again = tmp_path / "measured", tmp_path / "again"
     done = CliRunner().invoke(app, ["skill", str(trained), "--out", str(out), "--sample-steps", "1", "--episodes", "1"])

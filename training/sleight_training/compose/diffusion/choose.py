@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sleight_training.compose.diffusion.page import RESULTS, result_rows
-from sleight_training.compose.diffusion.skill import POLICY, read_policy, steps_table, write_policy
+from sleight_training.compose.diffusion.skill import POLICY, read_policy, round_weights, steps_table, write_policy
 from sleight_training.compose.diffusion.training import EVALUATION_SEED
 from sleight_training.compose.horizon import SkillResult
 from sleight_training.reproduce.store import write_text
@@ -30,6 +30,8 @@ def choose_steps(results: Mapping[int, SkillResult], tolerance: float = TOLERANC
 def measure_skill(run: Path, out: Path, steps: Sequence[int], episodes: int) -> tuple[int, dict[int, SkillResult]]:
     """Measure a skill with several numbers of DDIM steps, and write it with the chosen one.
 
+    Its weights are rounded to 16 bits before, so what is measured is what is written, exported and deployed.
+
     `out` then holds `policy.safetensors`, which is loaded and exported with those steps unless told otherwise, and
     `results.json` (`task`, `steps`: the chosen number, `rows`: a result for each).
 
@@ -46,6 +48,7 @@ def measure_skill(run: Path, out: Path, steps: Sequence[int], episodes: int) -> 
         SleightError: There is no such skill, or it has no so many steps.
     """
     trained, policy = read_policy(run / POLICY if run.is_dir() else run)
+    round_weights(policy)
     results = steps_table(trained, policy, sorted(set(steps)), episodes, EVALUATION_SEED + trained.seed)
     chosen = choose_steps(results)
     noise = trained.noise.model_copy(update={"sample_steps": chosen})
