@@ -116,5 +116,5 @@ def test_rounded_weights_take_half_the_room_and_compute_the_same_to_the_bit():
     assert len(small) < 0.9 * len(rounded) and summarise(small).opsets == {"": MAX_OPSET}
     rng = np.random.default_rng(0)
     asked = {name: rng.normal(size=(3, *value.shape[1:])).astype(np.float32) for name, value in inputs.items()}
-    wide, narrow = (make_session(data, "graphs.skill").run(None, asked)[0] for data in (rounded, small))
+    wide, narrow = (np.asarray(make_session(data, "graphs.skill").run(None, asked)[0]) for data in (rounded, small))
     assert np.array_equal(wide, narrow)
