@@ -107,9 +107,7 @@ def read_mesh(file: Path, mesh_scale: float = 1.0) -> tuple[trimesh.Trimesh, str
             "the mesh has too many faces", value=len(mesh.faces), remedy=f"decimate it below {MAX_FACES}"
         )
     _check_size(float(mesh.extents.max()), mesh_scale, file)
-    mesh.merge_vertices(merge_tex=True, merge_norm=True)
-    mesh.update_faces(mesh.nondegenerate_faces() & mesh.unique_faces())
-    mesh.remove_unreferenced_vertices()
+    _clean(mesh, file)
     if len(mesh.faces) < 4 or np.linalg.matrix_rank(mesh.vertices - mesh.vertices[0], tol=1e-6 * mesh.scale) < 3:
         raise SleightError("the mesh is flat", value=file, remedy="an object needs a volume")
     share = _open_edges(mesh)
@@ -125,6 +123,17 @@ def read_mesh(file: Path, mesh_scale: float = 1.0) -> tuple[trimesh.Trimesh, str
     if mesh.is_watertight and mesh.volume < 0:
         mesh.invert()
     return mesh, hashlib.sha256(content).hexdigest()
+
+
+def _clean(mesh: trimesh.Trimesh, file: Path) -> None:
+    """Merge seams, and drop faces without an area and vertices without a face."""
+    try:
+        mesh.merge_vertices(merge_tex=True, merge_norm=True)
+        if len(mesh.faces):
+            mesh.update_faces(mesh.nondegenerate_faces() & mesh.unique_faces())
+        mesh.remove_unreferenced_vertices()
+    except (ValueError, OverflowError, IndexError) as error:  # coordinates that no file means to have
+        raise SleightError("the mesh file is damaged", value=f"{file}: {type(error).__name__}: {error}") from None
 
 
 def cache_folder() -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sleight_core.errors import SleightError
 from sleight_sim.objects import MAX_PIECES, PIECE_VERTICES, load_mesh_object
@@ -180,6 +180,8 @@ _HEADERS = {
     junk=st.binary(max_size=40),
     start=st.booleans(),
 )
+@example(suffix=".obj", cut=3, junk=b"\n", start=True)  # a coordinate beyond what merging can count
+@example(suffix=".obj", cut=5, junk=b"\n", start=True)  # nothing is left to look for thin faces in
 def test_damaged_files_never_give_a_traceback(tmp_path: Path, suffix: str, cut: int, junk: bytes, start: bool) -> None:
     base = _HEADERS[suffix] if start else b""
     file = write(tmp_path, f"fuzz{suffix}", base[:cut] + junk + base[cut + len(junk) :])
