@@ -19,6 +19,8 @@ BIAS = np.concatenate([[0.05, 0.0, 0.1, 0.0, 0.0, 0.1], np.full(18, 0.3)])
 FOLLOWING = (SafetyState.BLENDING, SafetyState.ACTIVE)
 #: Age limits in force, s.
 STATE_AGE, COMMAND_AGE, OBJECT_AGE = max(2 * PERIOD, 0.05), max(3 * PERIOD, 0.05), max(15 * PERIOD, 0.25)
+#: From a joint state to its command, as in the shipped simulation profile, s.
+LATENCY = 0.005
 #: Tests share their machine with whatever runs there.
 PATIENCE = max(30.0, 600 * PERIOD)
 
@@ -68,7 +70,7 @@ class Rig:
         """Start the bridge."""
         parameters = {
             "blend_time": 0.2,
-            "command_latency": 0.005,
+            "command_latency": LATENCY,
             "control_period": PERIOD,
             "object_max_age": OBJECT_AGE,
             "hand": self.hand,
@@ -165,4 +167,4 @@ class Rig:
         assert not convert.twist_from_msg(robot.heard.twists[-1][1]).any()
 
 
-__all__ = ["BIAS", "COMMAND_AGE", "HAND", "OBJECT_AGE", "PERIOD", "STATE_AGE", "Rig"]
+__all__ = ["BIAS", "COMMAND_AGE", "HAND", "LATENCY", "OBJECT_AGE", "PERIOD", "STATE_AGE", "Rig"]

@@ -11,7 +11,7 @@ from lifecycle_msgs.msg import Transition
 from sleight_core.safety import ReasonCode, SafetyState
 from sleight_ros import convert
 
-from ..rig import COMMAND_AGE, PATIENCE, PERIOD
+from ..rig import COMMAND_AGE, LATENCY, PATIENCE, PERIOD
 from .cases import Case
 from .measure import Reaction, Told, goes_on, react, row_of
 
@@ -33,6 +33,17 @@ def test_a_stop_stays_until_it_is_rearmed(rig, matrix):
     assert robot.last_status()[:2] == ("STOPPED", "STOP_REQUESTED")
     matrix.add(row_of(case, "bridge", "stops", found))
     rig.follow()
+
+
+def test_a_command_leaves_no_sooner_than_its_latency_after_its_joint_state(rig):
+    robot = rig.robot
+    rig.follow()
+    robot.heard.sent.clear()
+    robot.wait(lambda: len(robot.heard.sent) >= 60, PATIENCE, "commands")
+    followed = [msg for _, msg in list(robot.heard.sent) if msg.bundle_id]
+    ages = [convert.stamp_to_ns(msg.header.stamp) - convert.stamp_to_ns(msg.state_stamp) for msg in followed]
+    # A tick of the watchdog, when this machine kept the graph waiting, may take a command along earlier.
+    assert np.quantile(ages, 0.1) >= 1e9 * LATENCY
 
 
 def at_rest_at_last(rig):

@@ -325,7 +325,7 @@ class BridgeNode(SleightNode):
         if not self.active:
             return
         if (left := self._send_at - time.monotonic()) > 0.0:
-            time.sleep(left)
+            time.sleep(min(left, TIMER_SLACK))  # a call for an earlier command keeps nobody waiting longer
         self._tick()
         self._wait(WATCHDOG_PERIODS * self._period)
 
