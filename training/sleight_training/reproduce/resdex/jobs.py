@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from sleight_core.errors import SleightError
 
+from sleight_training.presets import choose_preset
 from sleight_training.reproduce.job import OUT, Command, Job, JobGraph
 from sleight_training.reproduce.kept import take_kept
 
@@ -125,9 +126,7 @@ def reproduction(name: str, ks: Iterable[int] = (), seeds: Iterable[int] = ()) -
     Raises:
         SleightError: There is no such preset, or a number is not one of the paper's.
     """
-    if name not in PRESETS:
-        raise SleightError("unknown preset", value=name, remedy=f"choose one of {sorted(PRESETS)}")
-    chosen = PRESETS[name].model_dump()
+    chosen = choose_preset(PRESETS, name).model_dump()
     chosen.update({key: tuple(value) for key, value in (("ks", ks), ("seeds", seeds)) if tuple(value)})
     try:
         return Preset(**chosen)
