@@ -8,7 +8,7 @@ other: the safety filter is the only one that sends it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import BundleError, SleightError
 from sleight_core.hand import FingertipKinematics, HandTable
 from sleight_core.observation import ObservationBuilder, RobotState
+from sleight_core.observation.compose_terms import own_mechanism
 from sleight_core.observation.estimated_terms import PLACES, believed
 from sleight_core.observation.residual_terms import hold_memory
 from sleight_core.observation.scene_terms import FIRST_CLOUD
@@ -95,11 +96,11 @@ class _Skill:
         self.elsewhere = bool(self.place.any())
 
     def seen_from(self, state: RobotState) -> RobotState:
-        """A state in the skill's own frame, with the skill's goal."""
+        """A state in the skill's own frame, with the skill's goal and its own mechanism."""
+        known = own_mechanism(state.privileged, self.section.name)
         if not self.elsewhere:
-            return replace(state, goal_pos=self.goal)
+            return replace(state, goal_pos=self.goal, privileged=known)
         place = self.place
-        known = {name: value - place if name in PLACES else value for name, value in state.privileged.items()}
         return replace(
             state,
             wrist_pos=state.wrist_pos - place,
@@ -107,13 +108,14 @@ class _Skill:
             object_cloud=None if state.object_cloud is None else state.object_cloud - place,
             scene_cloud=None if state.scene_cloud is None else state.scene_cloud - place,
             goal_pos=self.goal,
-            privileged=known,
+            privileged=_moved(known, -place),
+            estimates=_moved(state.estimates, -place),
         )
 
     @property
     def estimates_in_task_frame(self) -> dict[str, Array]:
         """The estimates, which are in the skill's own frame."""
-        return {name: value + self.place if name in PLACES else value for name, value in self.estimates.items()}
+        return _moved(self.estimates, self.place)
 
 
 class ComposedPolicy:
@@ -435,7 +437,9 @@ class ComposedPolicy:
                 "here": self.action.encode(PoseCommand(state.wrist_pos, state.wrist_quat, state.joint_pos[:, joints])),
             }
         )
-        return replace(self._with_estimates(pair.section, state), memory=memory)
+        # What a residual sees of the acting skill's task is as that skill sees it; the rest is as seen from the palm.
+        seen = self._skills[pair.section.second].seen_from(self._with_estimates(pair.section, state))
+        return replace(seen, memory=memory)
 
     def _with_estimates(self, section: PairSection, state: RobotState) -> RobotState:
         """The state with the newest estimates of both skills, task frame: the first one holds its object."""
@@ -449,6 +453,11 @@ class ComposedPolicy:
 def owned_names(table: HandTable) -> tuple[str, ...]:
     """What `ComposedTick.owners` is about: the hand's joints, then "wrist"."""
     return (*table.joint_names, WRIST)
+
+
+def _moved(values: Mapping[str, Array], by: Array) -> dict[str, Array]:
+    """Values by name in a frame whose origin is elsewhere."""
+    return {name: value + by if name in PLACES else value for name, value in values.items()}
 
 
 def _shape(section: SkillSection, action: int) -> ChunkShape:

@@ -20,6 +20,39 @@ Array = Any
 #: Joints that a mechanism may have.
 MECHANISM_SIZES = (1, 2)
 MECHANISM_JOINTS = "mechanism_joints"
+#: What terms ask of a mechanism.
+MECHANISM_QUANTITIES = ("handle_pos", MECHANISM_JOINTS)
+#: Between the name of a mechanism and a quantity of it.
+_OF = "/"
+
+
+def quantity_of(mechanism: str, quantity: str) -> str:
+    """Name under which `RobotState.privileged` holds a quantity of one of the mechanisms on a table."""
+    return f"{mechanism}{_OF}{quantity}"
+
+
+def own_mechanism(privileged: Mapping[str, Array], skill: str) -> dict[str, Array]:
+    """What a skill sees of the mechanisms on its table, under the names that terms ask for.
+
+    Args:
+        privileged: Values by name, those of mechanisms as `quantity_of` names them. Others stay.
+        skill: It sees the mechanism of its own name, or the only one that there is; else none.
+    """
+    there = dict.fromkeys(name.split(_OF)[0] for name in privileged if _OF in name)
+    own = skill if skill in there or len(there) != 1 else next(iter(there))
+    plain = {name: value for name, value in privileged.items() if _OF not in name}
+    named = {name: quantity_of(own, name) for name in MECHANISM_QUANTITIES}
+    return plain | {name: privileged[key] for name, key in named.items() if key in privileged}
+
+
+def _of_mechanism(f: Frame, quantity: str) -> Array:
+    if quantity not in f.state.privileged:
+        raise SleightError(
+            "a skill sees a mechanism that nobody tells of",
+            value=quantity,
+            remedy="put its mechanism on the table, under the skill's name",
+        )
+    return f.state.privileged[quantity]
 
 
 @term(lambda table: len(table.joint_names), unit="1", frame="joint", provenance="proprioception")
@@ -74,13 +107,13 @@ def tilt(quat: Array) -> Array:
 @term(3, unit="m", frame="wrist", provenance="privileged")
 def palm_to_handle(f: Frame) -> Array:
     """True position of the mechanism's handle minus grasp centre."""
-    return _from_palm(f, f.state.privileged["handle_pos"])
+    return _from_palm(f, _of_mechanism(f, "handle_pos"))
 
 
 @term(3, unit="m", frame="task", provenance="privileged")
 def handle_pos(f: Frame) -> Array:
     """True position of the mechanism's handle."""
-    return f.state.privileged["handle_pos"]
+    return _of_mechanism(f, "handle_pos")
 
 
 def mechanism_term(joints: int) -> str:
@@ -99,7 +132,7 @@ def mechanism_term(joints: int) -> str:
 def _register_mechanism(joints: int) -> None:
     def function(f: Frame) -> Array:
         """Positions of the mechanism's joints, from base to handle (rad or m)."""
-        return f.state.privileged[MECHANISM_JOINTS]
+        return _of_mechanism(f, MECHANISM_JOINTS)
 
     function.__name__ = mechanism_term(joints)
     term(joints, unit="rad or m", frame="joint", provenance="privileged")(function)
