@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from builtin_interfaces.msg import Time
-from sleight_core.observation.compose_terms import MECHANISM_JOINTS
-from sleight_msgs.msg import PrivilegedState
+from sleight_core.observation.compose_terms import MECHANISM_JOINTS, MECHANISM_QUANTITIES, quantity_of
+from sleight_msgs.msg import MechanismState, PrivilegedState
 
 from sleight_ros.convert import point_to_msg, pose_from_msg, pose_to_msg, vector_from_msg, vector_to_msg
 
@@ -18,26 +18,31 @@ TOPIC = "sim/privileged"
 
 
 def read_privileged(msg: PrivilegedState) -> dict[str, np.ndarray]:
-    """Arrays by the names that the observation terms ask for; finite or not, as they are in the message."""
+    """Arrays by the names that the observation terms ask for, those of mechanisms as `quantity_of` names them.
+
+    They are finite or not, as they are in the message.
+    """
     pos, quat = pose_from_msg(msg.object_pose)
-    return {
+    values = {
         "object_pos": pos,
         "object_quat": quat,
         "object_linvel": vector_from_msg(msg.object_twist.linear),
         "object_angvel": vector_from_msg(msg.object_twist.angular),
-        "handle_pos": vector_from_msg(msg.handle),
-        MECHANISM_JOINTS: np.array(msg.mechanism_positions, dtype=float),
     }
+    for one in msg.mechanisms:
+        values[quantity_of(one.name, "handle_pos")] = vector_from_msg(one.handle)
+        values[quantity_of(one.name, MECHANISM_JOINTS)] = np.array(one.joint_positions, dtype=float)
+    return values
 
 
 def privileged_msg(
-    values: Mapping[str, np.ndarray], joints: Sequence[str], *, frame: str, stamp: Time
+    values: Mapping[str, np.ndarray], joints: Mapping[str, Sequence[str]], *, frame: str, stamp: Time
 ) -> PrivilegedState:
     """Make a message.
 
     Args:
         values: As `read_privileged` returns them; what is missing stays 0.
-        joints: The mechanism's joints, from base to handle.
+        joints: Each mechanism's joints, from base to handle, by its name.
         frame: The task frame.
         stamp: When this was so.
     """
@@ -49,7 +54,13 @@ def privileged_msg(
     )
     msg.object_twist.linear = vector_to_msg(values.get("object_linvel", zero))
     msg.object_twist.angular = vector_to_msg(values.get("object_angvel", zero))
-    msg.handle = point_to_msg(values.get("handle_pos", zero))
-    msg.mechanism_names = list(joints)
-    msg.mechanism_positions = [float(v) for v in values.get(MECHANISM_JOINTS, ())]
+    msg.mechanisms = [_mechanism_msg(name, names, values) for name, names in joints.items()]
     return msg
+
+
+def _mechanism_msg(name: str, joints: Sequence[str], values: Mapping[str, np.ndarray]) -> MechanismState:
+    handle, positions = (values.get(quantity_of(name, one)) for one in MECHANISM_QUANTITIES)
+    told = MechanismState(name=name, joint_names=list(joints))
+    told.handle = point_to_msg(np.zeros(3) if handle is None else handle)
+    told.joint_positions = [0.0] * len(joints) if positions is None else [float(v) for v in positions]
+    return told

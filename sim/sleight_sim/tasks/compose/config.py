@@ -191,6 +191,9 @@ class ComposeTaskConfig(_Config):
 #: Where the first task's table place lies in a composition, as seen from the second's (m) [own]: towards the hand, so
 #: that object and mechanism have room on one table.
 COMPOSITION_PLACE = (0.0, 0.22, 0.0)
+#: Where the tables of two interactions lie in a sequence of three (m) [own]: left and right of the middle, so that two
+#: wide mechanisms have room on the table of 1 m.
+SEQUENCE_PLACES = ((-0.26, 0.0, 0.0), (0.26, 0.0, 0.0))
 
 
 def _start(wrist: tuple[float, float, float], **more: object) -> StartConfig:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from sleight_sim.tasks.compose.config import SEQUENCE_PLACES
 
 from sleight_training.ppo.config import PpoConfig
 from sleight_training.presets import choose_preset
@@ -154,7 +155,7 @@ class SequenceConfig(CompositionConfig):
         leave: Before every transition but the first.
     """
 
-    places: tuple[tuple[float, float, float], ...] = ((-0.26, 0.0, 0.0), (0.26, 0.0, 0.0))
+    places: tuple[tuple[float, float, float], ...] = SEQUENCE_PLACES
     leave: LeaveConfig = LeaveConfig()
 
 

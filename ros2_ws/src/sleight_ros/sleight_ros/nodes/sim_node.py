@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import PointCloud2
-from sleight_core.errors import MissingExtraError, SleightError
+from sleight_core.errors import MissingExtraError
 from sleight_description import load_hand
-from sleight_msgs.msg import FingertipWrenches, ObjectEstimate, PrivilegedState, SimState
+from sleight_msgs.msg import FingertipWrenches, ObjectEstimate, PrivilegedState, SimState, SkillRecord
 from sleight_msgs.srv import ResetEpisode
 
 from sleight_ros import convert
@@ -33,7 +33,7 @@ try:
     from sleight_sim.tasks.grasp.config import GraspTaskConfig
     from sleight_sim.worlds.tabletop import TABLE_HEIGHT
 
-    from sleight_ros.simulation.composition import CompositionWorld, Pair
+    from sleight_ros.simulation.composition import Composition, CompositionWorld
     from sleight_ros.simulation.dialects.base import DriverContext
     from sleight_ros.simulation.dialects.conduct import Conduct
     from sleight_ros.simulation.dialects.driver import Driver, parse_driver
@@ -65,7 +65,12 @@ class SimNode(SleightNode):
         self.text("hand", "shadow", "Hand table.")
         self.text("task_frame", "world", "Name of the task frame.")
         self.texts("objects", ["household:demo"], "Objects or sets of objects that sim/reset can name.")
-        self.texts("composition", [], "Instead of objects: a DexCompose task of an object, and one of a mechanism.")
+        self.texts(
+            "composition", [], "Instead of objects: a DexCompose task of an object, and one or two of mechanisms."
+        )
+        self.numbers(
+            "composition_places", [], "Where those tasks' own frames lie, m, three numbers each; as in training."
+        )
         self.flag(
             "true_estimates", False, "Publish the object's true place as object/estimate: where no perception runs."
         )
@@ -97,8 +102,8 @@ class SimNode(SleightNode):
         self._config = GraspTaskConfig.model_validate({"hand": self.value("hand")})
         self._rng = np.random.default_rng(self.value("seed"))
         self._objects: dict[str, Any] = {}
-        pair = self.value("composition") or []
-        for thing in self._composition(pair) if pair else self._single_objects():
+        composed = self.value("composition") or []
+        for thing in self._composition(composed) if composed else self._single_objects():
             self._objects[thing.name] = thing
         self._order = list(self._objects)
         self._next = 0
@@ -109,14 +114,14 @@ class SimNode(SleightNode):
         self._clock_pub = self.publish_on(Clock, "/clock", NEWEST) if self.value("publish_clock") else None
         self._set_up_driver()
         self.offer(ResetEpisode, "sim/reset", self._on_reset)
-        if pair:
+        if composed:
             self._privileged_pub = self.publish_on(PrivilegedState, PRIVILEGED, STATE)
         self._estimate_pub = (
             self.publish_on(ObjectEstimate, "object/estimate", STATE) if self.value("true_estimates") else None
         )
         world: World[Any]
-        self._mechanism_joints: tuple[str, ...] = ()
-        if pair:
+        self._mechanism_joints: dict[str, tuple[str, ...]] = {}
+        if composed:
             world = CompositionWorld(self._table, self._config, self._objects[self._order[0]])
             self._mechanism_joints = world.joint_names
         else:
@@ -127,10 +132,8 @@ class SimNode(SleightNode):
     def _single_objects(self) -> list[ObjectSpec]:
         return list(resolve_objects(self.value("objects") or [], mesh_scale=self.value("mesh_scale")))
 
-    def _composition(self, names: list[str]) -> list[Pair]:
-        if len(names) != 2:
-            raise SleightError("parameter 'composition'", value=names, remedy="name two tasks, or none")
-        return [Pair.of(names[0], names[1], self.value("seed"))]
+    def _composition(self, names: list[str]) -> list[Composition]:
+        return [Composition.of(names, self.value("seed"), self.value("composition_places") or ())]
 
     def _set_up_driver(self) -> None:
         context = DriverContext(self, self._table, self._frame, lambda: self._world, self._warn, Conduct())
@@ -233,6 +236,9 @@ class SimNode(SleightNode):
         state.goal = convert.point_to_msg(np.asarray(self._config.goal))
         state.object_height = float(episode.object_pos[2]) - TABLE_HEIGHT
         state.object_name, state.done, state.success = episode.name, episode.done, episode.success
+        state.skills = [
+            SkillRecord(skill=one.skill, kept=one.kept, succeeded=one.succeeded) for one in episode.verdicts
+        ]
         self._state_pub.publish(state)
 
     def publish_cloud(self, camera: CameraSettings, points: np.ndarray, stamp_ns: int) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from sleight_ros.simulation.world import RobotReading, Thing, World
+from sleight_ros.simulation.world import RobotReading, TaskVerdict, Thing, World
 from sleight_ros.timing import Recent, sharpen_timers, sleep_until, step_back
 
 #: After a stall longer than this many control periods the lost time is dropped instead of being caught up.
@@ -32,6 +32,7 @@ class EpisodeState:
         done: The last step is reached.
         success: The object was held at the goal when it was.
         privileged: What a simulation-only policy may see, by the names of its terms; empty in most worlds.
+        verdicts: What came of each task of a composition; empty in most worlds.
     """
 
     episode: int
@@ -42,6 +43,7 @@ class EpisodeState:
     done: bool
     success: bool
     privileged: dict[str, np.ndarray]
+    verdicts: tuple[TaskVerdict, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class RealtimeWorld(threading.Thread):
         self._episode = 0
         self._step = 0
         self._result: bool | None = None
+        self._verdicts: tuple[TaskVerdict, ...] = ()
         self._snapshot: Snapshot | None = None
         self._rows: list[tuple[int, np.ndarray, np.ndarray]] = []
         self._log = TrajectoryLog(log_folder) if log_folder else None
@@ -183,10 +186,18 @@ class RealtimeWorld(threading.Thread):
                 self._step += 1
                 world.count()
                 if self._step >= self._episode_steps:
-                    self._result = world.succeeded
+                    self._result, self._verdicts = world.succeeded, world.verdicts
             done = self._result is not None
             state = EpisodeState(
-                self._episode, self._step, pos, quat, world.thing.name, done, bool(self._result), world.privileged()
+                self._episode,
+                self._step,
+                pos,
+                quat,
+                world.thing.name,
+                done,
+                bool(self._result),
+                world.privileged(),
+                self._verdicts if done else world.verdicts,
             )
             qpos = world.data.qpos.copy()
             self._snapshot = Snapshot(world.model, stamp, qpos)

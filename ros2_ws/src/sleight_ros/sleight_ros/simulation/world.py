@@ -40,6 +40,15 @@ class RobotReading:
     wrenches: np.ndarray
 
 
+@dataclass(frozen=True)
+class TaskVerdict:
+    """What came of one task of an episode: the fields of sleight_msgs/SkillRecord, as the simulator judges them."""
+
+    skill: str
+    kept: bool
+    succeeded: bool
+
+
 class Thing(Protocol):
     """What the hand is to move."""
 
@@ -101,6 +110,11 @@ class World(ABC, Generic[OneThing]):
     def privileged(self) -> dict[str, np.ndarray]:
         """What only a simulator knows and a policy may see in simulation, by the names of its terms."""
         return {}
+
+    @property
+    def verdicts(self) -> tuple[TaskVerdict, ...]:
+        """What came of each task of a composition up to now; empty in most worlds."""
+        return ()
 
     def model_for(self, thing: OneThing) -> mujoco.MjModel:
         """The compiled world of an object; compiled once."""
