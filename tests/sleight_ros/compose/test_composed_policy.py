@@ -30,6 +30,7 @@ from ...sleight_core.compose.builders import (
     skill,
     slow_sampler,
 )
+from ..double import OBJECT
 from ..rig import PERIOD
 from ..skills.test_skill_server import LIFTED, PATIENCE, Bench, Goal, PatientRig
 
@@ -66,7 +67,7 @@ def bench(tmp_path_factory):
     folder = tmp_path_factory.mktemp("composed")
     with PatientRig(folder, make_bundle=toys, hand="shadow_compose") as rig:
         bench = Bench(rig)
-        bench.start(second_time=30.0 * PERIOD * 2, hold_time=5 * PERIOD)
+        bench.start(second_time=120.0 * PERIOD * 2, third_time=120.0 * PERIOD * 2, hold_time=5 * PERIOD)
         yield bench
         rig.robot.monitor.check()
 
@@ -101,6 +102,7 @@ def test_compose_keeps_with_some_fingers_and_acts_with_the_others(bench):
     assert not any(first.mask) and first.noise_seed != 0
     robot.object_pos = LIFTED.copy()
     goal.result(Outcome.SUCCEEDED, GoalStatus.STATUS_SUCCEEDED)
+    assert goal.skills == [("GraspBall", True, True), ("PushButton", True, True)]
     phases = list(dict.fromkeys(state.phase for state in goal.states))
     assert {Phase.HOLDING, Phase.SECOND_SKILL} <= set(phases)
     told = [msg for _, msg in robot.heard.telemetry if msg.skill == "PushButton" and msg.action]
@@ -118,6 +120,36 @@ def test_compose_keeps_with_some_fingers_and_acts_with_the_others(bench):
     kept = np.array([np.array(row)[KEPT] for row in sent[2:]])
     assert np.abs(kept - kept[0]).max() == 0.0
     bench.holds()
+
+
+def test_a_goal_of_three_skills_runs_them_in_turn(bench):
+    robot = bench.robot
+    goal = Goal(robot, bench.compose, Compose.Goal(first="GraspBall", second="PushButton", third="TurnOnSwitch"))
+    goal.reach(Phase.GRASPING)
+    bench.rig.wait_for(SafetyState.ACTIVE, PATIENCE)
+    robot.object_pos = LIFTED.copy()
+    outcome = goal.result(Outcome.SUCCEEDED, GoalStatus.STATUS_SUCCEEDED)
+    assert "'PushButton' and 'TurnOnSwitch'" in outcome.message
+    assert goal.skills == [(name, True, True) for name in ("GraspBall", "PushButton", "TurnOnSwitch")]
+    # Feedback names the skill that acts, and the policy's own stage.
+    told = list(dict.fromkeys((state.phase, state.skill) for state in goal.states))
+    later = [row for row in told if row[1] != "GraspBall" and row[0] not in (Phase.TRANSITION, Phase.RELEASING)]
+    assert later == [(Phase.SECOND_SKILL, "PushButton"), (Phase.THIRD_SKILL, "TurnOnSwitch")]
+    stages = {(state.skill, state.stage) for state in goal.states}
+    assert {("GraspBall", "first"), ("PushButton", "second"), ("TurnOnSwitch", "third")} <= stages
+    bench.holds()
+
+
+def test_a_third_skill_that_drops_the_object_is_told_apart(bench):
+    robot = bench.robot
+    fields = {"first": "GraspBall", "second": "PushButton", "third": "TurnOnSwitch", "third_time": 100.0}
+    goal = Goal(robot, bench.compose, Compose.Goal(**fields)).reach(Phase.GRASPING)
+    robot.object_pos = LIFTED.copy()
+    goal.reach(Phase.THIRD_SKILL)
+    robot.object_pos = OBJECT.copy()
+    outcome = goal.result(Outcome.OBJECT_LOST, GoalStatus.STATUS_ABORTED)
+    assert "while 'TurnOnSwitch' acted" in outcome.message
+    assert goal.skills == [("GraspBall", True, True), ("PushButton", True, True), ("TurnOnSwitch", False, False)]
 
 
 def test_a_third_skill_takes_what_the_second_hands_over(bench):
@@ -161,6 +193,19 @@ def test_what_cannot_be_engaged_is_refused_with_its_reason(bench):
     goal = Goal(bench.robot, bench.compose, Compose.Goal(first="PushButton", second="GraspBall"))
     outcome = goal.result(Outcome.REFUSED, GoalStatus.STATUS_ABORTED)
     assert "no composition of 'PushButton' and 'GraspBall'" in outcome.message
+    assert goal.skills == []
+    for names, words in (
+        (("GraspBall", "PushButton", "Fly"), "third: bundle 'toys' has no skill 'Fly'"),
+        (
+            ("GraspBall", "PushButton", "SlowPush"),
+            "no sequence in which 'SlowPush' follows 'GraspBall' and 'PushButton'",
+        ),
+        (("GraspBall", "", "TurnOnSwitch"), "two or three different skills"),
+    ):
+        fields = dict(zip(("first", "second", "third"), names, strict=True))
+        goal = Goal(bench.robot, bench.compose, Compose.Goal(**fields))
+        outcome = goal.result(Outcome.REFUSED, GoalStatus.STATUS_ABORTED)
+        assert words in outcome.message and "(" in outcome.message, outcome.message
 
 
 def test_a_bundle_that_sees_the_simulator_runs_only_where_that_is_said(tmp_path):

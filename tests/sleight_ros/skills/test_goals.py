@@ -10,7 +10,7 @@ from sleight_core.errors import SleightError
 from sleight_ros.skills.compositions import check_bundle, check_composition
 from sleight_ros.skills.goals import Outcome, Phase, SkillSettings, compose_request, grasp_request
 
-from ...sleight_core.compose.builders import composition
+from ...sleight_core.compose.builders import composition, three
 from ..bundles import tiny_bundle
 
 SETTINGS = SkillSettings()
@@ -21,7 +21,8 @@ def grasp(**fields):
 
 
 def compose(**fields):
-    return grasp(**{"first": "grasp", "second": "press", "second_time": 0.0, **fields})
+    names = {"first": "grasp", "second": "press", "third": ""}
+    return grasp(**names | {"second_time": 0.0, "third_time": 0.0} | fields)
 
 
 def test_the_numbers_are_those_of_the_messages():
@@ -37,7 +38,10 @@ def test_zero_means_the_servers_value():
     request = grasp_request(grasp(object="mug", timeout=3.0, lift_height=0.05, hold_time=0.5), SETTINGS)
     assert (request.name, request.timeout, request.lift_height, request.hold_time) == ("grasp mug", 3.0, 0.05, 0.5)
     request = compose_request(compose(timeout=30.0), SETTINGS)
-    assert request.skills == ("grasp", "press") and request.second_time == 10.0
+    assert request.skills == ("grasp", "press") and request.times == (10.0,)
+    request = compose_request(compose(third="turn", third_time=5.0, timeout=30.0), SETTINGS)
+    assert request.skills == ("grasp", "press", "turn") and request.times == (10.0, 5.0)
+    assert request.name == "compose grasp and press and turn"
 
 
 @given(st.sampled_from(["timeout", "lift_height", "hold_time"]), st.floats())
@@ -57,9 +61,21 @@ def request_is_too_short(name, value):
 
 @pytest.mark.parametrize(
     "fields",
-    [{"first": ""}, {"second": ""}, {"second": "grasp"}, {"second_time": -1.0}, {"second_time": 30.0, "timeout": 20.0}],
+    [
+        {"first": ""},
+        {"second": ""},
+        {"second": "grasp"},
+        {"second_time": -1.0},
+        {"second_time": 30.0, "timeout": 20.0},
+        {"second": "", "third": "turn"},
+        {"third": "grasp"},
+        {"third": "press"},
+        {"third_time": 3.0},
+        {"third": "turn", "third_time": math.nan},
+        {"third": "turn", "third_time": 6.0, "second_time": 6.0, "hold_time": 9.0},
+    ],
 )
-def test_a_composition_needs_two_skills_and_their_time(fields):
+def test_a_composition_needs_two_or_three_skills_and_their_time(fields):
     with pytest.raises(SleightError):
         compose_request(compose(**fields), SETTINGS)
 
@@ -86,3 +102,19 @@ def test_a_composition_must_have_the_skills():
         check_composition("pair", composed, ("GraspBall", "pour"))
     with pytest.raises(SleightError, match=r"no composition of 'PushButton' and 'GraspBall' \(it has Gra"):
         check_composition("pair", composed, ("PushButton", "GraspBall"))
+
+
+def test_a_third_skill_needs_its_sequence():
+    composed = three()
+    check_composition("toys", composed, ("GraspBall", "PushButton", "TurnOnSwitch"))
+    with pytest.raises(
+        SleightError, match=r"^third: bundle 'toys' has no skill 'Fly' \(it has GraspBall, PushButton, Tu"
+    ):
+        check_composition("toys", composed, ("GraspBall", "PushButton", "Fly"))
+    with pytest.raises(
+        SleightError, match=r"^second: bundle 'toys' has no composition of 'GraspBall' and 'TurnOnSwitch'"
+    ):
+        check_composition("toys", composed, ("GraspBall", "TurnOnSwitch", "PushButton"))
+    words = r"^third: .* no sequence in which 'TurnOnSwitch' follows 'GraspBall' and 'PushButton' \(it has none\)$"
+    with pytest.raises(SleightError, match=words):
+        check_composition("toys", three(sequences=()), ("GraspBall", "PushButton", "TurnOnSwitch"))

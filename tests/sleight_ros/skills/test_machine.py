@@ -5,11 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sleight_core.safety import ReasonCode, SafetyState
 from sleight_ros.skills.goals import Outcome, Phase, Request, SkillSettings
-from sleight_ros.skills.machine import Ask, PolicyState, SkillMachine
+from sleight_ros.skills.machine import Ask, PolicyState, Record, SkillMachine
 
 STEP = 0.05
 GRASP = Request("grasp", timeout=20.0, lift_height=0.1, hold_time=1.0)
-COMPOSE = Request("compose", 20.0, 0.1, 1.0, ("grasp", "press"), 2.0)
+COMPOSE = Request("compose", 20.0, 0.1, 1.0, ("grasp", "press"), (2.0,))
+THREE = Request("compose", 20.0, 0.1, 1.0, ("grasp", "press", "turn"), (2.0, 3.0))
 IDLE = (SafetyState.IDLE, ReasonCode.NOT_ARMED)
 HOLD = (SafetyState.HOLD, ReasonCode.POLICY_HOLD)
 ACTIVE = (SafetyState.ACTIVE, ReasonCode.OK)
@@ -25,6 +26,7 @@ class World:
         silent: Requests that are not answered.
         refused: Requests that are answered with a no.
         deaf: The bridge goes on when the policy is released.
+        stage: Where the policy says that it is.
         asked: All requests.
         engaged_at: How many they were at the last engagement that was not refused; 0 before.
     """
@@ -34,6 +36,7 @@ class World:
         self.height: float | None = 0.0
         self.silent, self.refused, self.asked = set(), set(), []
         self.policy, self.deaf = PolicyState.IDLE, False
+        self.stage = ""
         self.engaged_at = 0
         self.now = 100.0
         self.machine = SkillMachine(request, SkillSettings(**{"rearm_on_goal": True, **given}), self.now)
@@ -45,7 +48,7 @@ class World:
         if self.bridge is not None:
             state, reason = self.bridge
             machine.take_status(self.now, state, reason, "")
-        machine.take_policy(self.now, self.policy, "")
+        machine.take_policy(self.now, self.policy, "", self.stage)
         words = "no cluster" if self.height is None else ""
         machine.take_object(self.now, (0.0, 0.0, 0.64 + (self.height or 0.0)), 1.0, words)
         machine.tick(self.now)
@@ -334,7 +337,68 @@ def test_a_composition_runs_its_skills_one_after_the_other():
     world.height = 0.07
     begin = world.now
     assert world.end() == Outcome.SUCCEEDED
-    assert world.now - begin == pytest.approx(COMPOSE.second_time, abs=0.3)
+    assert world.now - begin == pytest.approx(COMPOSE.times[0], abs=0.3)
+    assert world.machine.records == (Record("grasp", True, True), Record("press", True, True))
+
+
+def test_a_third_skill_follows_the_second():
+    world = World(THREE).until(Phase.GRASPING)
+    assert world.machine.records == (Record("grasp"), Record("press"), Record("turn"))
+    world.height = 0.15
+    world.until(Phase.SECOND_SKILL)
+    world.stage = "second"
+    world.step()
+    assert (world.machine.skill, world.machine.stage) == ("press", "second")
+    assert world.machine.records[1:] == (Record("press", True, False), Record("turn"))
+    begin = world.now
+    world.until(Phase.THIRD_SKILL)
+    assert world.now - begin == pytest.approx(THREE.times[0], abs=0.3)
+    assert world.machine.skill == "turn" and world.asked.count(Ask.ENGAGE) == 3
+    begin = world.now
+    assert world.end() == Outcome.SUCCEEDED and "'press' and 'turn'" in world.words
+    assert world.now - begin == pytest.approx(THREE.times[1], abs=0.3)
+    assert all(record.kept and record.succeeded for record in world.machine.records)
+
+
+def test_what_a_third_skill_drops_was_kept_by_those_before():
+    world = World(THREE).until(Phase.GRASPING)
+    world.height = 0.15
+    world.until(Phase.THIRD_SKILL)
+    world.height = 0.01
+    assert world.end() == Outcome.OBJECT_LOST and "'turn'" in world.words
+    assert world.machine.records == (Record("grasp", True, True), Record("press", True, True), Record("turn"))
+
+
+def test_a_third_skill_that_is_refused_leaves_nothing_engaged():
+    world = World(THREE).until(Phase.GRASPING)
+    world.height = 0.15
+    world.until(Phase.SECOND_SKILL)
+    world.refused.add(Ask.ENGAGE)
+    assert world.end() == Outcome.REFUSED
+    assert world.asked[-1] == Ask.RELEASE and world.policy == PolicyState.IDLE
+    assert [record.succeeded for record in world.machine.records] == [True, True, False]
+
+
+def test_a_third_skill_that_does_not_fit_yet_is_asked_again():
+    world = World(THREE).until(Phase.GRASPING)
+    world.height = 0.15
+    world.until(Phase.SECOND_SKILL)
+    world.refused.add(Ask.ENGAGE)
+    world.until(Phase.TRANSITION)
+    for _ in range(10):
+        world.step()
+    assert world.machine.phase == Phase.TRANSITION and world.asked.count(Ask.ENGAGE) > 3
+    world.refused.clear()
+    world.until(Phase.THIRD_SKILL)
+
+
+def test_a_goal_that_is_canceled_tells_how_far_it_came():
+    world = World(THREE).until(Phase.GRASPING)
+    world.height = 0.15
+    world.until(Phase.THIRD_SKILL)
+    world.machine.cancel(world.now)
+    assert world.end() == Outcome.CANCELED
+    assert world.machine.records[1:] == (Record("press", True, True), Record("turn", True, False))
 
 
 def test_a_composition_that_drops_its_object_has_lost_it():
@@ -377,7 +441,12 @@ EVENTS = st.one_of(
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.sampled_from([GRASP, COMPOSE]), st.sampled_from([IDLE, HOLD]), st.booleans(), st.lists(EVENTS, max_size=12))
+@given(
+    st.sampled_from([GRASP, COMPOSE, THREE]),
+    st.sampled_from([IDLE, HOLD]),
+    st.booleans(),
+    st.lists(EVENTS, max_size=12),
+)
 def test_whatever_happens_it_ends_and_lets_go(request, bridge, rearm, events):
     world = World(request, bridge, rearm_on_goal=rearm)
     machine = world.machine

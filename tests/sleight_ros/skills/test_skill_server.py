@@ -56,7 +56,7 @@ class Goal:
     """A goal that was sent, what came back of it, and what the bridge said before."""
 
     def __init__(self, robot, client, goal):
-        self.robot, self.states = robot, []
+        self.robot, self.states, self.skills = robot, [], []
         self._handle = self._wait(
             self._ask(client.send_goal_async, goal, lambda msg: self.states.append(msg.feedback.state))
         )
@@ -85,6 +85,8 @@ class Goal:
         found = answer.result.outcome
         assert (Outcome(found.code), answer.status) == (outcome, status), found.message
         assert found.message and "\n" not in found.message
+        told = getattr(answer.result, "skills", ())
+        self.skills = [(one.skill, one.kept, one.succeeded) for one in told]
         return found
 
 

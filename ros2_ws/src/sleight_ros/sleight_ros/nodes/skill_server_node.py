@@ -13,7 +13,7 @@ from rclpy.action.server import ServerGoalHandle
 from sleight_core.errors import SleightError
 from sleight_core.safety import ReasonCode, SafetyState
 from sleight_msgs.action import Compose, Grasp
-from sleight_msgs.msg import ObjectEstimate, PolicyTelemetry, SafetyStatus, SkillOutcome, SkillState
+from sleight_msgs.msg import ObjectEstimate, PolicyTelemetry, SafetyStatus, SkillOutcome, SkillRecord, SkillState
 from sleight_msgs.srv import EngageSkill
 from std_srvs.srv import Trigger
 
@@ -23,7 +23,7 @@ from sleight_ros.skills.asking import Questions
 from sleight_ros.skills.compositions import check_bundle
 from sleight_ros.skills.goal_server import GoalServer
 from sleight_ros.skills.goals import Outcome, Request, SkillSettings, compose_request, grasp_request
-from sleight_ros.skills.machine import Ask, PolicyState, SkillMachine
+from sleight_ros.skills.machine import Ask, PolicyState, Record, SkillMachine
 
 #: Period at which goals go on, s.
 TICK = 0.05
@@ -43,6 +43,7 @@ NUMBERS = {
     "lift_height": (0.005, 2.0, "How far an object must rise, in goals that do not say, m."),
     "hold_time": (0.0, 3600.0, "How long it must stay up, in goals that do not say, s."),
     "second_time": (0.1, 3600.0, "How long the second skill of a composition acts, in goals that do not say, s."),
+    "third_time": (0.1, 3600.0, "The same of a third skill, s."),
     "status_patience": (0.1, 60.0, "Longest silence of the bridge, s."),
     "seek_patience": (0.1, 600.0, "Longest search for an object at rest, s."),
     "steady_time": (0.0, 60.0, "How long the object must be seen at rest before the policy is engaged, s."),
@@ -243,7 +244,7 @@ class SkillServerNode(SleightNode):
             self._questions.drop()
             assert machine.verdict is not None
             outcome = self._outcome(machine.verdict.outcome, machine.verdict.message, machine, goal)
-            self._finish(goal.server, goal.handle, outcome)
+            self._finish(goal.server, goal.handle, outcome, machine.records)
             waiting, self._waiting = self._waiting, None
             if waiting is not None:
                 self._begin(waiting)
@@ -275,7 +276,9 @@ class SkillServerNode(SleightNode):
             self._tell(ask)
         self._go_on(now)
 
-    def _finish(self, server: GoalServer, handle: ServerGoalHandle, outcome: SkillOutcome) -> None:
+    def _finish(
+        self, server: GoalServer, handle: ServerGoalHandle, outcome: SkillOutcome, records: tuple[Record, ...] = ()
+    ) -> None:
         self._last = outcome
         words = f"{Outcome(outcome.code).name}: {outcome.message}"
         # rclpy forbids one line of code to log at two levels.
@@ -283,7 +286,8 @@ class SkillServerNode(SleightNode):
             self.get_logger().info(words)
         else:
             self.get_logger().warning(words)
-        server.finish(handle, outcome)
+        skills = [SkillRecord(skill=one.skill, kept=one.kept, succeeded=one.succeeded) for one in records]
+        server.finish(handle, outcome, skills)
 
     def _outcome(
         self, outcome: Outcome, message: str, machine: SkillMachine | None = None, goal: Goal | None = None
@@ -298,7 +302,8 @@ class SkillServerNode(SleightNode):
 
     def _state(self, machine: SkillMachine, now: float) -> SkillState:
         state, reason, detail = machine.safety
-        msg = SkillState(phase=int(machine.phase), skill=machine.skill, elapsed=now - machine.started)
+        msg = SkillState(phase=int(machine.phase), skill=machine.skill, stage=machine.stage)
+        msg.elapsed = now - machine.started
         msg.safety_state, msg.safety_reason = int(state), int(reason)
         msg.detail = machine.remark or detail
         sight = machine.sight
@@ -319,7 +324,7 @@ class SkillServerNode(SleightNode):
     def _on_telemetry(self, msg: PolicyTelemetry) -> None:
         if self._machine is not None:
             now = time.monotonic()
-            self._machine.take_policy(now, POLICY_STATES.get(msg.state, PolicyState.ENGAGED), msg.reason)
+            self._machine.take_policy(now, POLICY_STATES.get(msg.state, PolicyState.ENGAGED), msg.reason, msg.stage)
             self._go_on(now)
 
     def _on_object(self, msg: ObjectEstimate) -> None:

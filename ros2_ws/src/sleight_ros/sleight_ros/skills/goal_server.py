@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
-from sleight_msgs.msg import SkillOutcome
+from sleight_msgs.msg import SkillOutcome, SkillRecord
 
 from sleight_ros.skills.goals import Outcome
 
@@ -56,12 +56,13 @@ class GoalServer(ActionServer):
     def notify_execute(self, goal_handle: ServerGoalHandle, execute_callback: Any) -> None:
         """Leave the goal executing: `finish` ends it."""
 
-    def finish(self, handle: ServerGoalHandle, outcome: SkillOutcome) -> None:
+    def finish(self, handle: ServerGoalHandle, outcome: SkillOutcome, skills: Sequence[SkillRecord] = ()) -> None:
         """End a goal and send its result.
 
         Args:
             handle: The goal.
-            outcome: Its result.
+            outcome: How it ended.
+            skills: What came of each of its skills, in actions whose result has a place for it.
         """
         if outcome.code == Outcome.SUCCEEDED:
             handle.succeed()
@@ -71,6 +72,8 @@ class GoalServer(ActionServer):
         else:
             handle.abort()
         result = self.action_type.Result(outcome=outcome)
+        if skills:
+            result.skills = list(skills)
         # This coroutine waits for nothing; an executor might not run it any more when the node ends.
         ending = self._execute_goal(lambda _: result, handle)
         with contextlib.suppress(StopIteration):

@@ -23,6 +23,7 @@ class Phase(IntEnum):
     TRANSITION = 7
     SECOND_SKILL = 8
     RELEASING = 9
+    THIRD_SKILL = 10
 
 
 class Outcome(IntEnum):
@@ -48,6 +49,7 @@ class SkillSettings:
         lift_height: Of a goal that names none.
         hold_time: Of a goal that names none.
         second_time: How long a second skill acts, where the goal does not say.
+        third_time: The same of a third one.
         rearm_on_goal: Arm a bridge that is not armed. A stopped one is never armed.
         reset_perception: Let perception forget its object at the start.
         status_patience: Longest silence of the bridge.
@@ -65,6 +67,7 @@ class SkillSettings:
     lift_height: float = 0.1
     hold_time: float = 1.0
     second_time: float = 10.0
+    third_time: float = 10.0
     rearm_on_goal: bool = False
     reset_perception: bool = True
     status_patience: float = 1.0
@@ -87,8 +90,8 @@ class Request:
         timeout: s.
         lift_height: How far the object must rise, m.
         hold_time: How long it must stay up, s.
-        skills: Names of the first and the second skill of a composition; empty for a grasp.
-        second_time: How long the second skill acts, s.
+        skills: Names of a composition's skills in the order in which they act; empty for a grasp.
+        times: How long each skill after the first one acts, s.
     """
 
     name: str
@@ -96,7 +99,7 @@ class Request:
     lift_height: float
     hold_time: float
     skills: tuple[str, ...] = ()
-    second_time: float = 0.0
+    times: tuple[float, ...] = ()
 
 
 #: Largest values that a goal may ask for; beyond them it is a mistake of units.
@@ -118,25 +121,28 @@ def compose_request(goal: Any, settings: SkillSettings) -> Request:
     """Read a Compose goal.
 
     Raises:
-        SleightError: A value is no number or out of its range, or the skills are not two.
+        SleightError: A value is no number or out of its range, or the skills are not two or three.
     """
-    if not goal.first or not goal.second or goal.first == goal.second:
-        raise SleightError("a composition needs two skills", value=f"'{goal.first}' and '{goal.second}'")
-    timeout, lift_height, hold_time = _common(goal, settings)
-    second_time = _value("second_time", goal.second_time, settings.second_time, LONGEST_TIME)
-    if second_time + hold_time > timeout:
+    skills = (goal.first, goal.second, goal.third) if goal.third else (goal.first, goal.second)
+    if not all(skills) or len(set(skills)) < len(skills):
         raise SleightError(
-            f"hold_time and second_time ({hold_time + second_time:g} s) are longer than timeout ({timeout:g} s)",
-            remedy="give more time",
+            "a composition needs two or three different skills",
+            value=" and ".join(f"'{name}'" for name in skills),
+            remedy="name them in the goal's first, second and third; without a third one leave that empty",
         )
-    return Request(
-        f"compose {goal.first} and {goal.second}",
-        timeout,
-        lift_height,
-        hold_time,
-        (goal.first, goal.second),
-        second_time,
+    if not goal.third and goal.third_time:
+        raise SleightError(
+            "the goal's third_time", value=goal.third_time, remedy="name a third skill, or leave this at 0"
+        )
+    timeout, lift_height, hold_time = _common(goal, settings)
+    times = tuple(
+        _value(name, getattr(goal, name), getattr(settings, name), LONGEST_TIME)
+        for name in ("second_time", "third_time")[: len(skills) - 1]
     )
+    if (needed := hold_time + sum(times)) > timeout:
+        names = "hold_time, second_time and third_time" if goal.third else "hold_time and second_time"
+        raise SleightError(f"{names} ({needed:g} s) are longer than timeout ({timeout:g} s)", remedy="give more time")
+    return Request(f"compose {' and '.join(skills)}", timeout, lift_height, hold_time, skills, times)
 
 
 def _common(goal: Any, settings: SkillSettings) -> tuple[float, float, float]:

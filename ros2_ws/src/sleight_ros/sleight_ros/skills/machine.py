@@ -18,7 +18,9 @@ FOLLOWING = (SafetyState.BLENDING, SafetyState.ACTIVE)
 #: Reasons of a hold that say that the object is gone.
 OBJECT_GONE = (ReasonCode.NO_OBJECT, ReasonCode.STALE_OBJECT)
 #: Phases in which the policy acts.
-ACTING = (Phase.GRASPING, Phase.HOLDING, Phase.TRANSITION, Phase.SECOND_SKILL)
+ACTING = (Phase.GRASPING, Phase.HOLDING, Phase.TRANSITION, Phase.SECOND_SKILL, Phase.THIRD_SKILL)
+#: Phase of each skill of a composition after the first one.
+LATER = (Phase.SECOND_SKILL, Phase.THIRD_SKILL)
 #: Below this share of lift_height an object that was held counts as dropped.
 KEPT_SHARE = 0.5
 #: How often policy/release is asked before the bridge is stopped instead.
@@ -53,6 +55,15 @@ class Verdict:
     message: str
 
 
+@dataclass
+class Record:
+    """What came of one skill of a composition, as perception saw it; the fields of sleight_msgs/SkillRecord."""
+
+    skill: str
+    kept: bool = False
+    succeeded: bool = False
+
+
 class SkillMachine:
     """Runs one goal. Not thread-safe.
 
@@ -69,7 +80,8 @@ class SkillMachine:
         done: Nothing more is to be asked: the verdict is final.
         wants: What is asked at the moment; None when nothing is.
         asked: How often anything was asked: tells two requests for the same from each other.
-        skill: The skill that is engaged, or is to be.
+        stage: Where the policy says that it is in a composition; empty before it acts.
+        records: Of the skills of a composition.
         safety: Newest state, reason and detail of the bridge.
         remark: What there is to say to the state; empty when nothing is.
     """
@@ -83,7 +95,9 @@ class SkillMachine:
         self.done = False
         self.wants: Ask | None = None
         self.asked = 0
-        self.skill = request.skills[0] if request.skills else ""
+        self.records = tuple(map(Record, request.skills))
+        self.stage = ""
+        self._index = 0
         self.safety = (SafetyState.IDLE, ReasonCode.NOT_ARMED, "")
         self.remark = ""
         self._asked_at = self._since = now
@@ -96,6 +110,11 @@ class SkillMachine:
         self._held = False
         self._releases = 0
         self._released_at: float | None = None
+
+    @property
+    def skill(self) -> str:
+        """The skill that is engaged, or is to be; empty when the goal names none."""
+        return self.request.skills[self._index] if self.request.skills else ""
 
     # What others say ------------------------------------------------------------------------------------------------
 
@@ -111,10 +130,11 @@ class SkillMachine:
             self._held_since = now
         self._held = state not in FOLLOWING
 
-    def take_policy(self, now: float, state: PolicyState, reason: str) -> None:
+    def take_policy(self, now: float, state: PolicyState, reason: str, stage: str = "") -> None:
         """Take what the policy says."""
         if self.phase not in ACTING:
             return
+        self.stage = stage
         if state == PolicyState.FAULT:
             self._end(now, Outcome.POLICY_FAULT, f"the policy faulted: {reason}")
         elif state == PolicyState.ENGAGED:
@@ -247,18 +267,33 @@ class SkillMachine:
         elif self.phase == Phase.HOLDING and not up:
             self._go(now, Phase.GRASPING)
         elif self.phase == Phase.HOLDING and now - self._since >= self.request.hold_time:
+            self._record(kept=True, succeeded=True)
             if self.request.skills:
-                self.skill = self.request.skills[1]
-                self._go(now, Phase.TRANSITION, Ask.ENGAGE)
+                self._go_to_next(now)
             else:
                 words = f"lifted {height:.3f} m and held for {self.request.hold_time:g} s"
                 self._end(now, Outcome.SUCCEEDED, words)
-        elif self.phase in (Phase.TRANSITION, Phase.SECOND_SKILL) and now_seen and height < KEPT_SHARE * lift:
+        elif self._index and now_seen and height < KEPT_SHARE * lift:
             self._end(now, Outcome.OBJECT_LOST, f"the object fell to {height:.3f} m while '{self.skill}' acted")
         elif self.phase == Phase.TRANSITION and self.wants is None and now - self._asked_at > ENGAGE_PAUSE:
             self._ask(now, Ask.ENGAGE)
-        elif self.phase == Phase.SECOND_SKILL and now - self._since >= self.request.second_time:
-            self._end(now, Outcome.SUCCEEDED, f"the object was kept while '{self.skill}' acted")
+        elif self.phase in LATER and now - self._since >= self.request.times[self._index - 1]:
+            self._record(kept=True, succeeded=True)
+            if self._index + 1 < len(self.request.skills):
+                self._go_to_next(now)
+            else:
+                acted = " and ".join(f"'{name}'" for name in self.request.skills[1:])
+                self._end(now, Outcome.SUCCEEDED, f"the object was kept while {acted} acted")
+
+    def _go_to_next(self, now: float) -> None:
+        """Let the next skill of the composition be engaged."""
+        self._index += 1
+        self._go(now, Phase.TRANSITION, Ask.ENGAGE)
+
+    def _record(self, *, kept: bool, succeeded: bool) -> None:
+        """Note what came of the present skill, where the goal names one."""
+        if self.records:
+            self.records[self._index].kept, self.records[self._index].succeeded = kept, succeeded
 
     def _watch(self, now: float) -> bool:
         """End when the object is gone or the bridge holds for too long; return whether it did."""
@@ -283,13 +318,14 @@ class SkillMachine:
         if accepted:
             self._refused, self._policy_spoke = None, False
             if self.phase == Phase.TRANSITION:
-                self._go(now, Phase.SECOND_SKILL)
+                self._record(kept=True, succeeded=False)
+                self._go(now, LATER[self._index - 1])
                 return
             self.sight.mark_rest()
             self._acting_since = now
             self._go(now, Phase.GRASPING)
             return
-        # In a transition the first skill is engaged still.
+        # In a transition the skill before is engaged still.
         self._engaged = self.phase == Phase.TRANSITION
         # An input may just be late: asked again, but not for ever.
         self._refused = now if self._refused is None else self._refused
@@ -318,6 +354,8 @@ class SkillMachine:
         if self.verdict is not None:
             return
         self.verdict = Verdict(outcome, message)
+        if outcome == Outcome.OBJECT_LOST:
+            self._record(kept=False, succeeded=False)
         self.phase, self._since = Phase.RELEASING, now
         # An engagement under way must be answered before it can be released.
         if self.wants != Ask.ENGAGE:
