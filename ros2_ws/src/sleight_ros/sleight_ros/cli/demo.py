@@ -114,6 +114,7 @@ def grasp(
 def compose(
     first: Annotated[str, typer.Option(help="The skill that grasps and keeps an object.")] = "GraspBall",
     second: Annotated[str, typer.Option(help="The skill that acts with the free fingers.")] = "PushButton",
+    third: Annotated[str, typer.Option(help="One that follows it (default: none).", show_default=False)] = "",
     episodes: Annotated[int, typer.Option(min=1, max=10_000, help="How many.")] = 4,
     bundle: Annotated[Path, typer.Option(help="Folder of a bundle of composed skills.")] = Path(
         "policies/shadow_compose"
@@ -123,14 +124,15 @@ def compose(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo_compose"),
     seed: Annotated[int, typer.Option(min=0, max=20_000, help="Seed of the world and the starts.")] = 0,
 ) -> None:
-    """Keep an object with some fingers and move a mechanism with the others; in simulation only."""
+    """Keep an object with some fingers and move one mechanism, or two, with the others; in simulation only."""
     refuse_mixed_ros()
     from sleight_ros.demo.compose import ComposeSettings, resolve, run_compose
+    from sleight_ros.demo.compose_page import write_compose_page
     from sleight_ros.processes import GraphError
 
     if headless is None:
         headless = not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    settings = ComposeSettings(bundle, first, second, episodes, seed, out, viewer=not headless)
+    settings = ComposeSettings(bundle, first, second, episodes, seed, out, viewer=not headless, third=third)
     console, begin = Console(stderr=True), time.monotonic()
     resolve(settings)
 
@@ -144,9 +146,13 @@ def compose(
         raise typer.Exit(1) from error
     for path in (out / "results.json", *([json_out] if json_out is not None else [])):
         _write(path, found)
+    write_compose_page(out / "index.html", found, " ".join(map(shlex.quote, ["sleight", *sys.argv[1:]])))
     for row in found["per_episode"]:
         words = f"{'done' if row['success'] else 'not done'}; {row['outcome']}: {row['message']}"
         console.print(words, highlight=False, markup=False)
+    for row in found["per_skill"]:
+        words = f"kept {row['kept']}, acted to its end {row['succeeded']}, done {row['done']} of {found['episodes']}"
+        console.print(f"{row['skill']}: {words}", highlight=False, markup=False)
     low, high = found["ci95"]
     rate, late = found["composite_success"], found["chunks_late"]
     console.print(
@@ -154,6 +160,7 @@ def compose(
         f"skills saw {found['skills_see']}; where the object is came from the simulator",
         highlight=False,
     )
+    console.print(f"{out / 'index.html'}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -1,4 +1,6 @@
-"""The composition demo: one hand keeps one thing while doing another, through the graph, in simulation only.
+"""The composition demo: one hand keeps one thing while doing another, or two others, through the graph.
+
+In simulation only.
 
 The skills of a state-based bundle see the simulator's state, and perception takes no part. Those of a vision version
 see the scene's cloud, which `perception_node` makes of simulated cameras. Either way the skill server is told the
@@ -17,6 +19,8 @@ from typing import Any
 from rclpy.action import ActionClient
 from sensor_msgs.msg import PointCloud2
 from sleight_core.bundle import Bundle, load_bundle
+from sleight_core.bundle.composed import ComposedSkills
+from sleight_core.compose.stages import ACTING
 from sleight_core.statistics import wilson_interval
 from sleight_msgs.action import Compose
 from sleight_msgs.msg import PolicyTelemetry
@@ -31,8 +35,8 @@ from sleight_ros.skills.goals import Outcome
 
 #: Longest start of the graph, and of a goal beyond its own time, s.
 START_TIMEOUT, SLACK = 60.0, 20.0
-#: Of an episode: long enough for both skills; its end is when the simulation judges it, s.
-EPISODE_TIME, GOAL_TIME = 24.0, 20.0
+#: Time of a goal for its first skill, and of an episode beyond its goal's: at its end the simulation judges it, s.
+FIRST_TIME, MORE_TIME = 10.0, 4.0
 #: Rate of the simulation's control steps, Hz.
 RATE = 60
 #: Profile with the cameras of a vision version, and how many points of the scene perception gives it.
@@ -49,11 +53,13 @@ class ComposeSettings:
         bundle: Folder of the bundle.
         first: The skill that keeps an object.
         second: The skill that moves a mechanism.
+        third: One that then moves another mechanism; empty: none.
         episodes: How many.
         seed: Of world and starts.
         out: Folder of the results.
         viewer: Show the simulation in a window.
         second_time: How long the second skill acts, its transition included, s.
+        third_time: The same of the third.
     """
 
     bundle: Path
@@ -64,6 +70,40 @@ class ComposeSettings:
     out: Path
     viewer: bool = False
     second_time: float = 10.0
+    third: str = ""
+    third_time: float = 10.0
+
+    @property
+    def skills(self) -> tuple[str, ...]:
+        """Names of the skills in the order in which they act."""
+        return (self.first, self.second, self.third) if self.third else (self.first, self.second)
+
+    @property
+    def goal_time(self) -> float:
+        """Longest time of a goal, s."""
+        return FIRST_TIME + self.second_time + (self.third_time if self.third else 0.0)
+
+    @property
+    def episode_time(self) -> float:
+        """Length of an episode, s."""
+        return self.goal_time + MORE_TIME
+
+
+@dataclass
+class SkillFigures:
+    """What came of one skill in an episode.
+
+    Attributes:
+        skill: Its name.
+        kept: The object was kept while it acted, as the skill server says.
+        succeeded: The object was lifted and held; of a later skill, it acted for its whole time; by the skill server.
+        done: Its task was done, a later one's while the object was off the table, as the simulator judges it.
+    """
+
+    skill: str
+    kept: bool = False
+    succeeded: bool = False
+    done: bool = False
 
 
 @dataclass
@@ -73,12 +113,13 @@ class ComposedEpisode:
     Attributes:
         outcome: How the goal ended, by name, and the skill server's words.
         message: See `outcome`.
-        success: The interaction was done while the object was kept, as the simulator judges it.
+        success: The interactions were done while the object was kept, as the simulator judges it.
         object_height: How far the object had risen when it was last seen, m.
-        chunks: Chunks of the second skill.
+        chunks: Chunks of the later skills.
         late: Of those, how many were late.
         stages: Stages that the telemetry told of, in order.
-        owners: Who owned each joint while the second skill acted.
+        owners: Who owned each joint while the second skill acted, and while the third did, by the stage.
+        skills: Of each skill.
     """
 
     outcome: str = ""
@@ -88,7 +129,8 @@ class ComposedEpisode:
     chunks: int = 0
     late: int = 0
     stages: list[str] = field(default_factory=list)
-    owners: dict[str, str] = field(default_factory=dict)
+    owners: dict[str, dict[str, str]] = field(default_factory=dict)
+    skills: list[SkillFigures] = field(default_factory=list)
 
 
 class ComposeClient(DemoClient):
@@ -105,10 +147,10 @@ class ComposeClient(DemoClient):
         return self._compose.server_is_ready()
 
     def compose(self, settings: ComposeSettings, watch: Callable[[PolicyTelemetry], None]) -> Any:
-        """Send a goal and wait for its outcome, showing the policy's newest words meanwhile."""
-        goal = Compose.Goal(
-            first=settings.first, second=settings.second, timeout=GOAL_TIME, second_time=settings.second_time
-        )
+        """Send a goal and wait for its result, showing the policy's newest words meanwhile."""
+        goal = Compose.Goal(first=settings.first, second=settings.second, third=settings.third)
+        goal.timeout, goal.second_time = settings.goal_time, settings.second_time
+        goal.third_time = settings.third_time if settings.third else 0.0
         handle = self._later(self._compose.send_goal_async, goal)
         self.wait(handle, "the skill server", START_TIMEOUT)
         result = self._later(handle.answer.get_result_async)
@@ -118,8 +160,8 @@ class ComposeClient(DemoClient):
                 watch(self.telemetry)
             return result()
 
-        self.wait(ended, "the end of the goal", GOAL_TIME + SLACK)
-        return result.answer.result.outcome
+        self.wait(ended, "the end of the goal", settings.goal_time + SLACK)
+        return result.answer.result
 
     def _later(self, function: Callable[..., Any], *arguments: Any) -> _Answer:
         # On the executor's own thread: an answer that comes while another thread still notes the question is lost.
@@ -141,13 +183,13 @@ class _Answer:
 
 
 def resolve(settings: ComposeSettings) -> Bundle:
-    """The bundle, verified for simulation, with the wanted pair.
+    """The bundle, verified for simulation, with the wanted pair or sequence.
 
     Raises:
-        SleightError: It is refused, or has no such pair.
+        SleightError: It is refused, or has not these skills, or not in this order.
     """
     bundle = load_bundle(settings.bundle, simulation=True)
-    check_composition(bundle.manifest.name, bundle.manifest.composition, (settings.first, settings.second))
+    check_composition(bundle.manifest.name, bundle.manifest.composition, settings.skills)
     return bundle
 
 
@@ -180,8 +222,8 @@ def run_compose(settings: ComposeSettings, report: Report) -> dict[str, Any]:
         ):
             client.wait(lambda there=there: _alive(graph) and there(), what, START_TIMEOUT)
         for number in range(settings.episodes):
-            report(f"episode {number + 1}: {settings.first}, then {settings.second}", number)
-            episodes.append(_play(client, settings, number))
+            report(f"episode {number + 1}: {', then '.join(settings.skills)}", number)
+            episodes.append(_play(client, settings, number, report))
         client.activate_bridge(False)
     return figures(settings, bundle, episodes)
 
@@ -198,12 +240,14 @@ def figures(settings: ComposeSettings, bundle: Bundle, episodes: list[ComposedEp
     return {
         "first": settings.first,
         "second": settings.second,
+        "third": settings.third or None,
         "bundle": bundle.id,
         "seed": settings.seed,
         "episodes": len(episodes),
         "composite_success": successes / len(episodes),
         "ci95": list(wilson_interval(successes, len(episodes))),
         "kept": sum(episode.outcome == Outcome.SUCCEEDED.name for episode in episodes),
+        "per_skill": [_of_skill(name, episodes) for name in settings.skills],
         "chunks": planned,
         "chunks_late": late,
         "estimates": "the simulator's, not perception's",
@@ -212,14 +256,26 @@ def figures(settings: ComposeSettings, bundle: Bundle, episodes: list[ComposedEp
     }
 
 
+def _of_skill(name: str, episodes: list[ComposedEpisode]) -> dict[str, Any]:
+    """What came of one skill in all episodes."""
+    rows = [row for episode in episodes for row in episode.skills if row.skill == name]
+    found = {what: sum(getattr(row, what) for row in rows) for what in ("kept", "succeeded", "done")}
+    return {"skill": name, **found, "done_ci95": list(wilson_interval(found["done"], len(episodes)))}
+
+
 def _start(graph: Processes, settings: ComposeSettings, bundle: Bundle) -> None:
     hand = bundle.manifest.hand.name
+    composed = bundle.manifest.composition
+    assert isinstance(composed, ComposedSkills)
+    places = [skill.place for name in settings.skills if (skill := composed.skill(name)) is not None]
     sim = {
-        "composition": [settings.first, settings.second],
+        "composition": list(settings.skills),
+        # Things lie where the bundle's skills look for them.
+        "composition_places": [float(value) for place in places for value in place],
         "true_estimates": True,
         "seed": settings.seed,
         "viewer": settings.viewer,
-        "episode_steps": int(EPISODE_TIME * RATE),
+        "episode_steps": int(settings.episode_time * RATE),
     }
     sees = sees_scene(bundle)
     profile = profile_path(CAMERAS) if sees else None
@@ -247,9 +303,10 @@ def _alive(graph: Processes) -> bool:
     return True
 
 
-def _play(client: ComposeClient, settings: ComposeSettings, number: int) -> ComposedEpisode:
+def _play(client: ComposeClient, settings: ComposeSettings, number: int, report: Report) -> ComposedEpisode:
     """One episode: reset, goal, and the simulator's verdict at its end."""
-    episode = ComposedEpisode()
+    episode = ComposedEpisode(skills=[SkillFigures(name) for name in settings.skills])
+    counts: dict[str, tuple[int, int]] = {}
     client.activate_bridge(False)
     client.reset("", settings.seed * 100_000 + number)
     client.activate_bridge(True)
@@ -258,16 +315,22 @@ def _play(client: ComposeClient, settings: ComposeSettings, number: int) -> Comp
     def watch(told: PolicyTelemetry) -> None:
         if told.stage and (not episode.stages or episode.stages[-1] != told.stage):
             episode.stages.append(told.stage)
-        if told.stage == "second":
-            episode.owners = dict(zip(told.owned, told.owners, strict=True))
-            episode.chunks, episode.late = told.chunks, told.chunks_late
+            report(f"episode {number + 1}: {told.skill} ({told.stage})", number)
+        if told.stage in ACTING:
+            episode.owners[told.stage] = dict(zip(told.owned, told.owners, strict=True))
+            counts[told.stage] = told.chunks, told.chunks_late
 
-    outcome = client.compose(settings, watch)
-    episode.outcome, episode.message = Outcome(outcome.code).name, outcome.message
-    episode.object_height = outcome.object_height
+    result = client.compose(settings, watch)
+    episode.outcome, episode.message = Outcome(result.outcome.code).name, result.outcome.message
+    episode.object_height = result.outcome.object_height
+    episode.chunks, episode.late = (sum(column) for column in zip(*counts.values(), strict=True)) if counts else (0, 0)
+    for row, told in zip(episode.skills, result.skills, strict=False):
+        row.kept, row.succeeded = told.kept, told.succeeded
     # A goal that never moved the hand starts no episode: there is nothing to judge.
     if client.sim is not None and client.sim.step > 0:
         played = client.sim.episode
-        client.wait(lambda: client.finished(played), "the end of the episode", EPISODE_TIME + SLACK)
+        client.wait(lambda: client.finished(played), "the end of the episode", settings.episode_time + SLACK)
         episode.success = bool(client.sim.success)
+        for i, (row, judged) in enumerate(zip(episode.skills, client.sim.skills, strict=False)):
+            row.done = judged.succeeded and (judged.kept or not i)
     return episode

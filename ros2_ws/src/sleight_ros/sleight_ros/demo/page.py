@@ -25,7 +25,8 @@ background:#22313f}
 """
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; cells are HTML already, heads are not."""
     cells = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{''.join(f'<th>{html.escape(h)}</th>' for h in head)}</tr>{cells}</table>"
 
@@ -41,7 +42,7 @@ def _success(episodes: Sequence[Episode]) -> str:
         )
         name = f"<b>{html.escape(row['family'])}</b>" if row["family"] == "all" else html.escape(row["family"])
         rows.append([name, f"{row['held']} of {row['episodes']}", f"{share:.0%}", bar, f"{low:.0%} to {high:.0%}"])
-    return _table(["family", "held", "", "", "95 % interval (Wilson)"], rows)
+    return html_table(["family", "held", "", "", "95 % interval (Wilson)"], rows)
 
 
 def _checks(found: Sequence[Check]) -> str:
@@ -51,7 +52,7 @@ def _checks(found: Sequence[Check]) -> str:
             '<span class="good">yes</span>' if c.good else f'<span class="bad">{"no" if c.gates else "missed"}</span>'
         )
         rows.append([html.escape(c.name), html.escape(c.value), html.escape(c.bound), mark])
-    return _table(["figure", "measured", "wanted", ""], rows)
+    return html_table(["figure", "measured", "wanted", ""], rows)
 
 
 def _distribution(title: str, row: dict[str, Any]) -> list[str]:
@@ -108,7 +109,7 @@ def write_page(
         parts.append("<h2>What was sent in one episode</h2>" + plots.commands(shown, table.actuated_joint_names))
     parts.append("<h2>Timing of control</h2>" + plots.timing(analysis, control["period_s"]) + plots.ticks(analysis))
     parts.append(
-        _table(
+        html_table(
             ["ms", "p50", "p90", "p99", "p99.9", "max", "count"],
             [
                 _distribution("|period error| of sent commands", control["period_error_s"]),
@@ -128,6 +129,19 @@ def write_page(
         items = "".join(f"<li>{html.escape(v)}</li>" for v in figures["safety"]["violations"])
         parts.append(f'<h2 class="bad">Unsafe outputs</h2><ul>{items}</ul>')
     notes = [(f"episode {e.number}: {e.name}", e.note) for e in episodes if e.note]
-    parts.append("<h2>Facts</h2>" + _table(["", ""], [[html.escape(a), html.escape(b)] for a, b in [*facts, *notes]]))
+    parts.append(
+        "<h2>Facts</h2>" + html_table(["", ""], [[html.escape(a), html.escape(b)] for a, b in [*facts, *notes]])
+    )
+    write_html(out, title, parts)
+
+
+def write_html(out: Path, title: str, parts: Sequence[str]) -> None:
+    """Write one page.
+
+    Args:
+        out: The file.
+        title: Of the window.
+        parts: HTML of the body.
+    """
     text = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
     out.write_text(f"{text}<style>{_STYLE}</style><body>{''.join(parts)}</body></html>\n", encoding="utf-8")
