@@ -13,6 +13,7 @@ from sleight_sim.objects.datasets import DexGraspNet, UniDexGrasp
 from sleight_sim.objects.household import FAMILIES, household_object
 from sleight_sim.objects.mesh import MESH_SUFFIXES, load_mesh_object
 from sleight_sim.objects.scaled import scaled_object
+from sleight_sim.objects.scans import scanned_objects
 from sleight_sim.objects.spec import ObjectSpec
 from sleight_sim.objects.splits import SPLITS, HouseholdSplit
 
@@ -35,9 +36,11 @@ CHOICES = (
     "dexgraspnet:PATH",
     "a mesh file (.obj .stl .ply)",
     "a folder of mesh files, or of folders of them",
+    "scans:PATH, a folder with a folder for each scanned object (YCB): one mesh of each",
     "several of these, joined by +",
 )
 
+_SCANS = "scans:"
 _INDEX = re.compile(r"([0-9]{1,9})(?:@(0\.[0-9]{1,4}))?", re.ASCII)
 
 
@@ -82,7 +85,7 @@ def _parts(name: str, own: str | None) -> list[str]:
     """Split names joined by ``+``; a path may hold that sign itself."""
     if name == "own" and own and own != "own":
         return _parts(own, None)
-    return name.split("+") if "+" in name and not Path(name).exists() else [name]
+    return name.split("+") if "+" in name and not Path(name.removeprefix(_SCANS)).exists() else [name]
 
 
 def _resolve(name: str, seed: int, count: int | None, own: str | None, mesh_scale: float) -> list[ObjectSpec]:
@@ -96,6 +99,8 @@ def _resolve(name: str, seed: int, count: int | None, own: str | None, mesh_scal
         return _repeated(_unidexgrasp(name.removeprefix("unidexgrasp:"), count), count)
     if name.startswith("dexgraspnet:"):
         return _repeated(DexGraspNet(name.removeprefix("dexgraspnet:")).objects(count), count)
+    if name.startswith(_SCANS):
+        return _repeated(scanned_objects(name.removeprefix(_SCANS), mesh_scale, count), count)
     files = _mesh_files(name)
     files = files[:count] if count is not None else files
     return _repeated([load_mesh_object(file, mesh_scale=mesh_scale) for file in files], count)

@@ -47,17 +47,28 @@ def resdex(
         Path | None,
         typer.Option(help="Folder of NAME.safetensors files ('sleight train keep'): these policies are not trained."),
     ] = None,
+    hand: Annotated[
+        str, typer.Option(help="Run this hand's jobs and what they need: shadow or leap_ur5e (default: both).")
+    ] = "",
+    meshes: Annotated[
+        Path | None,
+        typer.Option(help="Judge finished policies on scanned objects as well (B.1): a folder with a folder for each."),
+    ] = None,
+    mesh_scale: Annotated[float, typer.Option(min=1e-6, help="Metres per unit of the files in --meshes.")] = 1.0,
     show: _Show = False,
 ) -> None:
     """Train, export and judge the policies of ResDex; tables and figures beside the paper's, after every job."""
     from sleight_training.reproduce.resdex.content import resdex_content
-    from sleight_training.reproduce.resdex.jobs import reproduction, resdex_graph
+    from sleight_training.reproduce.resdex.jobs import jobs_of_hand, reproduction, resdex_graph
+    from sleight_training.reproduce.resdex.scans import find_scans
     from sleight_training.reproduce.store import JobStore
 
     chosen = reproduction(preset, numbers(k, "--k"), numbers(seeds, "--seeds"))
-    graph = resdex_graph(chosen, _folder(kept))
+    scans = None if meshes is None else find_scans(meshes, mesh_scale)
+    graph = resdex_graph(chosen, _folder(kept), scans)
+    selected = jobs_of_hand(chosen, graph, hand, only or ()) if hand else only or ()
     store = JobStore(_out(out, f"resdex_{preset}"))
-    carry_out(graph, store, partial(resdex_content, chosen, store.out), only or (), show)
+    carry_out(graph, store, partial(resdex_content, chosen, store.out, scans=scans), selected, show)
 
 
 @app.command()

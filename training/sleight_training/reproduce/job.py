@@ -44,6 +44,7 @@ class Job(BaseModel):
         needs: Jobs that must be done before.
         inputs: Files in the results folder that it reads.
         outputs: Files and folders in the results folder that it makes; removed before it is done anew.
+        reads: SHA-256 over files elsewhere that it reads, if there are any.
         requires: A command of `sleight` that must exist, such as ("train", "student").
     """
 
@@ -55,6 +56,7 @@ class Job(BaseModel):
     needs: tuple[str, ...] = ()
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    reads: str = ""
     requires: tuple[str, ...] = ()
 
     @field_validator("inputs", "outputs")
@@ -102,7 +104,7 @@ class JobGraph:
         """Return the SHA-256 over a job's settings and those of all jobs that it builds on."""
         if name not in self._digests:
             job = self.jobs[name]
-            settings = job.model_dump(exclude={"about"})
+            settings = job.model_dump(exclude={"about"} if job.reads else {"about", "reads"})
             before = {need: self.digest(need) for need in sorted(job.needs)}
             text = json.dumps([GENERATION, settings, before], sort_keys=True)
             self._digests[name] = hashlib.sha256(text.encode()).hexdigest()

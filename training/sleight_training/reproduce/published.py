@@ -12,10 +12,13 @@ class Published:
     Attributes:
         value: Per cent, or what the table is about.
         spread: What follows the plus-minus sign; None where there is none.
+        digits: Decimals that are printed.
     """
 
     value: float
     spread: float | None = None
+    digits: int = 1
 
     def __str__(self) -> str:
-        return f"{self.value:.1f}" + (f" ± {self.spread:.1f}" if self.spread is not None else "")
+        value = f"{self.value:.{self.digits}f}"
+        return value if self.spread is None else f"{value} ± {self.spread:.{self.digits}f}"

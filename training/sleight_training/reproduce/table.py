@@ -36,21 +36,27 @@ class Entry:
         paper: What the paper prints there.
         ours: What we found; None if it was not run.
         compared: Whether we have something to run for it.
+        missing: What is said where it was not run.
     """
 
     paper: Published | None
     ours: Finding | None = None
     compared: bool = True
+    missing: str = NOT_RUN
 
     def text(self) -> str:
         """Return it in a line."""
         paper = f"paper {self.paper}" if self.paper else ""
-        return "; ".join(part for part in (paper, describe(self.ours) if self.compared else "") if part)
+        return "; ".join(part for part in (paper, self.finding() if self.compared else "") if part)
+
+    def finding(self) -> str:
+        """Say what we found, or that it is missing."""
+        return self.missing if self.ours is None else self.ours.text()
 
     def data(self) -> dict[str, Any]:
         """Return it for JSON."""
         paper = None if self.paper is None else {"value": self.paper.value, "spread": self.paper.spread}
-        return {"paper": paper, "ours": self.ours.data() if self.ours else (NOT_RUN if self.compared else None)}
+        return {"paper": paper, "ours": self.ours.data() if self.ours else (self.missing if self.compared else None)}
 
 
 @dataclass(frozen=True)
@@ -103,11 +109,6 @@ class Table:
         return {"title": self.title, "complete": self.complete, "rows": rows, "note": self.note}
 
 
-def describe(ours: Finding | None) -> str:
-    """Say what we found, in a line."""
-    return NOT_RUN if ours is None else ours.text()
-
-
 def percent(share: float) -> str:
     """A share in per cent, without the sign."""
     return f"{100 * share:.1f}"
@@ -117,5 +118,5 @@ def _cell(entry: Entry) -> str:
     paper = f"<b>{html.escape(str(entry.paper))}</b> paper<br>" if entry.paper else ""
     if not entry.compared:
         return paper
-    shown = html.escape(describe(entry.ours))
+    shown = html.escape(entry.finding())
     return paper + (f'<span class="missing">{shown}</span>' if entry.ours is None else shown)

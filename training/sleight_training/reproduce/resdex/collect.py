@@ -42,6 +42,7 @@ class Cell(Gathered):
         ever_range, held_range: Smallest and largest rate of a policy.
         episodes: Of all policies.
         found, wanted: Policies that are in it, and that are to be.
+        touched: Episodes in which an arm touched the table or the robot itself; None without an arm.
     """
 
     ever: float
@@ -53,6 +54,7 @@ class Cell(Gathered):
     episodes: int
     found: int
     wanted: int
+    touched: int | None = None
 
     def text(self) -> str:
         """Say it in a line."""
@@ -61,7 +63,8 @@ class Cell(Gathered):
         spread = f", seeds {seeds[0]} to {seeds[1]}" if self.found > 1 else ""
         held = f"held {percent(self.held)} ({percent(self.held_ci[0])} to {percent(self.held_ci[1])})"
         first = f"ours {percent(self.ever)} ({percent(low)} to {percent(high)}{spread})"
-        return f"{first}, {held}, n {self.episodes}{_seeds(self)}"
+        arm = "" if self.touched is None else f", the arm touched in {self.touched}"
+        return f"{first}, {held}, n {self.episodes}{arm}{_seeds(self)}"
 
 
 @dataclass(frozen=True)
@@ -109,24 +112,20 @@ class Results:
 
     def cell(self, policies: Sequence[str], column: str) -> Cell | None:
         """Return the success of policies, or None if none of them is judged yet."""
-        rows = [row for row in (self.result(policy, column) for policy in policies) if row]
-        if not rows:
-            return None
-        episodes = sum(row["episodes"] for row in rows)
-        figures: dict[str, Any] = {}
-        for name in ("ever", "held"):
-            rates = [row[f"{name}_success"] for row in rows]
-            successes = sum(round(rate * row["episodes"]) for rate, row in zip(rates, rows, strict=True))
-            figures |= {
-                name: sum(rates) / len(rates),
-                f"{name}_ci": wilson_interval(successes, episodes),
-                f"{name}_range": (min(rates), max(rates)),
-            }
-        return Cell(**figures, episodes=episodes, found=len(rows), wanted=len(policies))
+        return _cell(self._rows(policies, column), len(policies))
+
+    def objects(self, policies: Sequence[str], column: str) -> set[str]:
+        """Return the names of the objects with which policies were judged on a set."""
+        return {name for row in self._rows(policies, column) for name in row.get("per_object", {})}
+
+    def object_cell(self, policies: Sequence[str], column: str, name: str) -> Cell | None:
+        """Return the success of policies with one object of a set, or None if none of them is judged with it yet."""
+        rows = [row["per_object"][name] for row in self._rows(policies, column) if name in row.get("per_object", {})]
+        return _cell(rows, len(policies))
 
     def distance(self, policies: Sequence[str], column: str) -> Distance | None:
         """Return how far the grasps of policies are from proposals, or None if that was not measured."""
-        rows = [row for row in (self.result(policy, column) for policy in policies) if row]
+        rows = self._rows(policies, column)
         parts = [row["grasp_distance"] for row in rows if "grasp_distance" in row]
         if not parts:
             return None
@@ -138,6 +137,28 @@ class Results:
         """Return a mixture's mean weights and their traces along episodes."""
         row = self.result(policy, column)
         return row.get("expert_weights") if row else None
+
+    def _rows(self, policies: Sequence[str], column: str) -> list[dict[str, Any]]:
+        return [row for row in (self.result(policy, column) for policy in policies) if row]
+
+
+def _cell(rows: Sequence[dict[str, Any]], wanted: int) -> Cell | None:
+    """Return the success over what several evaluations found, or None for none."""
+    if not rows:
+        return None
+    episodes = sum(row["episodes"] for row in rows)
+    figures: dict[str, Any] = {}
+    for name in ("ever", "held"):
+        rates = [row[f"{name}_success"] for row in rows]
+        successes = sum(round(rate * row["episodes"]) for rate, row in zip(rates, rows, strict=True))
+        figures |= {
+            name: sum(rates) / len(rates),
+            f"{name}_ci": wilson_interval(successes, episodes),
+            f"{name}_range": (min(rates), max(rates)),
+        }
+    touched = [int(row["arm_touched"]) for row in rows if "arm_touched" in row]
+    figures["touched"] = sum(touched) if touched else None
+    return Cell(**figures, episodes=episodes, found=len(rows), wanted=wanted)
 
 
 def _seeds(ours: Cell | Distance) -> str:

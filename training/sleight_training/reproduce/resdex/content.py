@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sleight_training.reproduce.page import Content
+from sleight_training.reproduce.resdex.appendix import leap_table, scanned_table
 from sleight_training.reproduce.resdex.collect import Results
 from sleight_training.reproduce.resdex.figures import paper_figures
-from sleight_training.reproduce.resdex.jobs import SETS, Preset, policies
+from sleight_training.reproduce.resdex.jobs import SCANNED, SETS, Preset, policies, zero_shot
+from sleight_training.reproduce.resdex.scans import Scans
 from sleight_training.reproduce.resdex.tables import paper_tables
 from sleight_training.reproduce.store import Status
 
@@ -19,16 +21,19 @@ _ABOUT = (
 )
 
 
-def resdex_content(preset: Preset, out: Path, statuses: Mapping[str, Status]) -> Content:
+def resdex_content(preset: Preset, out: Path, statuses: Mapping[str, Status], scans: Scans | None = None) -> Content:
     """Gather tables and figures from the evaluations whose jobs are done.
 
     Args:
         preset: What is reproduced.
         out: The results folder.
         statuses: Where each job stands.
+        scans: The scanned objects of B.1, if there are any.
     """
     done = [policy.name for policy in policies(preset) if statuses[f"eval_{policy.name}"] == "done"]
     results = Results(out, done)
+    seen = [policy.name for policy in zero_shot(preset) if statuses.get(f"{SCANNED}_{policy.name}") == "done"]
+    appendix = [scanned_table(preset, Results(out, seen), scans), leap_table(preset, results)]
     sets = ", ".join(f"{preset.objects[column]} ({preset.episodes[column]} episodes)" for column in SETS)
     numbers = f"k {', '.join(map(str, preset.ks))}; seeds {', '.join(map(str, preset.seeds))}"
     return Content(
@@ -36,7 +41,7 @@ def resdex_content(preset: Preset, out: Path, statuses: Mapping[str, Status]) ->
         preset=preset,
         about=_ABOUT,
         settings=f"{numbers}; training preset {preset.training}; judged on {sets}",
-        tables=paper_tables(preset, results),
+        tables=[*paper_tables(preset, results), *(table for table in appendix if table)],
         figures=paper_figures(preset, results, out),
         test=preset.training == "smoke",
     )

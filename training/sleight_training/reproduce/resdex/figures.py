@@ -1,4 +1,4 @@
-"""The paper's Figures 2, 3, 5 and 6 of what has been run, as inline pictures."""
+"""The paper's Figures 2 to 6 of what has been run, as inline pictures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sleight_training.report import picture
+from sleight_training.reproduce.resdex.appendix import leap_shown
 from sleight_training.reproduce.resdex.collect import Results
 from sleight_training.reproduce.resdex.jobs import SHOWN, Preset
 from sleight_training.reproduce.resdex.tables import SINGLE
@@ -26,9 +27,12 @@ def paper_figures(preset: Preset, results: Results, out: Path) -> list[tuple[str
         results: The evaluations.
         out: The results folder, where the pictures of grasps are.
     """
+    by_k = {f"k = {k}": _shown_policy(preset, k) for k in preset.ks}
+    figure_4 = ("Figure 4: grasps of a LEAP Hand on an arm", _grasps(leap_shown(preset), results, out) or _MISSING)
     return [
         ("Figure 2: single-object policies on all training objects", _figure_2(preset, results) or _MISSING),
-        ("Figure 3: grasps by number of base policies", _figure_3(preset, results, out) or _MISSING),
+        ("Figure 3: grasps by number of base policies", _grasps(by_k, results, out) or _MISSING),
+        *((figure_4,) if preset.leap_k else ()),
         ("Figure 5: how much each base policy is used", _figure_5(preset, results) or _MISSING),
         ("Figure 6: weights along an episode", _figure_6(preset, results) or _MISSING),
     ]
@@ -60,16 +64,16 @@ def _figure_2(preset: Preset, results: Results) -> str:
     return picture(figure, "success of single-object policies on the training objects")
 
 
-def _figure_3(preset: Preset, results: Results, out: Path) -> str:
+def _grasps(shown: dict[str, str], results: Results, out: Path) -> str:
+    """Return pictures of grasps, a row for each policy, by its label."""
     rows = ""
-    for k in preset.ks:
-        policy = _shown_policy(preset, k)
+    for label, policy in shown.items():
         files = sorted((out / "pictures" / policy).glob("*.png")) if results.result(policy, SHOWN) else []
         if not files:
-            rows += f"<tr><th>k = {k}</th><td>{_MISSING}</td></tr>"
+            rows += f"<tr><th>{label}</th><td>{_MISSING}</td></tr>"
             continue
         images = "".join(f"<td>{_inline(file)}</td>" for file in files)
-        rows += f"<tr><th>k = {k}</th>{images}</tr>"
+        rows += f"<tr><th>{label}</th>{images}</tr>"
     return f"<table>{rows}</table>" if "<img" in rows else ""
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from sleight_core.errors import SleightError
 from sleight_training.presets import choose_preset
 from sleight_training.reproduce.job import OUT, Command, Job, JobGraph
 from sleight_training.reproduce.kept import take_kept
+from sleight_training.reproduce.resdex.scans import Scans
 
 #: Columns of the paper's tables.
 SETS = ("train", "unseen_object", "unseen_category")
@@ -22,9 +24,13 @@ COUNTS = (1, 2, 3, 4, 5, 6)
 FIGURE_2 = 6
 #: Objects on which Figure 3 shows grasps, and along whose episodes Figure 6 shows weights.
 SHOWN_OBJECTS = "household:kettle:0+household:tape_measure:0+household:mug:0+household:headphones:0"
-#: Name of their evaluation beside those of `SETS`.
+#: Names of their evaluation beside those of `SETS`, and of that on scanned objects (B.1).
 SHOWN = "shown"
+SCANNED = "scanned"
+#: The robot of B.2, and the hand whose grasp proposals it takes.
+LEAP, LEAP_ALONE = "leap_ur5e", "leap"
 STUDENT = ("train", "student")
+SHADOW = "shadow"
 
 
 class Preset(BaseModel):
@@ -45,7 +51,10 @@ class Preset(BaseModel):
         all_envs: Environments of the baseline that learns on all objects without experts.
         norms: Further rules of normalisation, compared at the largest k.
         evaluation: More options of `sleight eval`.
-        shown: Objects of Figures 3 and 6.
+        shown: Objects of Figures 3, 4 and 6.
+        scanned: Episodes with each scanned object (B.1).
+        leap_k: Number of base policies of the LEAP Hand (B.2); 0 for none of its jobs.
+        leap_action: How it acts on the arm: "joints" as in the paper, or "pose" (docs/leap_arm.md).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -64,6 +73,9 @@ class Preset(BaseModel):
     norms: tuple[Literal["l1", "l2"], ...] = ("l1", "l2")
     evaluation: tuple[str, ...] = ()
     shown: str = SHOWN_OBJECTS
+    scanned: int = Field(default=50, ge=1)
+    leap_k: int = Field(default=4, ge=0)
+    leap_action: Literal["pose", "joints"] = "pose"
 
     @model_validator(mode="after")
     def _known(self) -> Preset:
@@ -73,6 +85,8 @@ class Preset(BaseModel):
             raise ValueError(f"k is one of {COUNTS}, not {wrong[0]}")
         if len(set(self.ks)) != len(self.ks) or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError("k and seeds are named once each, seeds from 0")
+        if self.leap_k and self.leap_k not in self.ks:
+            raise ValueError(f"the LEAP Hand's k is one of {self.ks}, or 0")
         return self
 
 
@@ -104,6 +118,8 @@ PRESETS: dict[str, Preset] = {
         proposals=20,
         proposal_effort=("--table", "--no-picture"),
         all_envs=11000,
+        scanned=100,
+        leap_action="joints",
     ),
     "smoke": Preset(
         name="smoke",
@@ -116,6 +132,9 @@ PRESETS: dict[str, Preset] = {
         proposals=0,
         norms=("l1",),
         shown="household:mug:0",
+        scanned=1,
+        leap_k=1,
+        leap_action="joints",
     ),
 }
 
@@ -128,11 +147,30 @@ def reproduction(name: str, ks: Iterable[int] = (), seeds: Iterable[int] = ()) -
     """
     chosen = choose_preset(PRESETS, name).model_dump()
     chosen.update({key: tuple(value) for key, value in (("ks", ks), ("seeds", seeds)) if tuple(value)})
+    if chosen["leap_k"] and chosen["leap_k"] not in chosen["ks"]:
+        chosen["leap_k"] = max(chosen["ks"])
     try:
         return Preset(**chosen)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise SleightError("--k or --seeds", value=reason, remedy="e.g. --k 1,4 --seeds 0,1,2") from error
+
+
+@dataclass(frozen=True)
+class Line:
+    """Policies of one robot that build on each other.
+
+    Attributes:
+        prefix: What their names begin with.
+        bases: The same of their base policies, which another line may have trained.
+        hand: The robot; "" for that of the training presets, the Shadow Hand.
+        proposals: Name of the grasp proposals that they follow; "" for none.
+    """
+
+    prefix: str = ""
+    bases: str = ""
+    hand: str = ""
+    proposals: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +183,7 @@ class Policy:
         k: Number of experts; for single-object policies the number in whose choice the object is.
         seed: Its seed; for single-object policies the index of the object.
         norm: Rule of normalisation, for "norm".
+        line: The robot, and what it is built on.
     """
 
     name: str
@@ -152,11 +191,13 @@ class Policy:
     k: int
     seed: int
     norm: str = ""
+    line: Line = Line()
 
 
 def policies(preset: Preset) -> list[Policy]:
     """Return all policies of a reproduction, in the order in which they are trained."""
     most = max(preset.ks)
+    line = Line(proposals="train" if preset.proposals else "")
     wanted = {(k, i) for k in preset.ks for i in range(k)} | {(FIGURE_2, i) for i in range(preset.single)}
     found = [Policy(f"base_k{k}_{i}", "base", k, i) for k, i in sorted(wanted)]
     for seed in preset.seeds:
@@ -175,7 +216,36 @@ def policies(preset: Preset) -> list[Policy]:
         found.append(Policy(f"full_obs_{i}", "full_obs", FIGURE_2, i))
         if preset.proposals:
             found.append(Policy(f"full_pose_{i}", "full_pose", FIGURE_2, i))
+    return [replace(policy, line=line) for policy in found] + leap_policies(preset)
+
+
+def leap_lines(preset: Preset) -> list[Line]:
+    """Return the LEAP Hand's line without proposals, as in the paper, and that with generated ones, if there are any."""
+    if not preset.leap_k:
+        return []
+    lines = [Line("leap_", "leap_", LEAP)]
+    if preset.proposals:
+        # Where base policies follow no proposals, both lines have the same.
+        bases = "leap_proposals_" if preset.training == "full" else "leap_"
+        lines.append(Line("leap_proposals_", bases, LEAP, "leap_train"))
+    return lines
+
+
+def leap_policies(preset: Preset) -> list[Policy]:
+    """Return the policies of B.2, with the first seed: the paper's figure is one number."""
+    found, k, seed = [], preset.leap_k, preset.seeds[0]
+    for line in leap_lines(preset):
+        if line.bases == line.prefix:
+            found += [Policy(f"{line.prefix}base_k{k}_{i}", "base", k, i, line=line) for i in range(k)]
+        for stage in ("stage1", "stage2"):
+            found.append(Policy(f"{line.prefix}hyper_k{k}_s{seed}_{stage}", stage, k, seed, line=line))
+        found.append(Policy(f"{line.prefix}student_k{k}_s{seed}", "student", k, seed, line=line))
     return found
+
+
+def zero_shot(preset: Preset) -> list[Policy]:
+    """Return the policies that are judged on scanned objects: what each k ends with, and the vision students."""
+    return [policy for policy in policies(preset) if policy.kind in ("stage2", "student") and not policy.line.hand]
 
 
 def judged_on(policy: Policy) -> tuple[str, ...]:
@@ -189,12 +259,13 @@ def result_file(policy: str, column: str) -> str:
     return f"eval/{policy}/{column}.json"
 
 
-def resdex_graph(preset: Preset, kept: Path | None = None) -> JobGraph:
+def resdex_graph(preset: Preset, kept: Path | None = None, scans: Scans | None = None) -> JobGraph:
     """Return all jobs of a reproduction.
 
     Args:
         preset: Its sizes.
         kept: A folder with weights of policies, `NAME.safetensors`; these are taken instead of trained.
+        scans: Scanned objects on which finished policies are judged as well.
     """
     jobs = [_codes(preset), *_proposals(preset)]
     for policy in policies(preset):
@@ -204,7 +275,32 @@ def resdex_graph(preset: Preset, kept: Path | None = None) -> JobGraph:
         jobs += [training, _export(policy), _evaluation(preset, policy)]
         if policy.kind == "stage2" and policy.seed == preset.seeds[0]:
             jobs.append(_shown(preset, policy))
+    jobs += [_scanned(preset, policy, scans) for policy in (zero_shot(preset) if scans else ())]
     return JobGraph(jobs)
+
+
+def jobs_of_hand(preset: Preset, graph: JobGraph, hand: str, only: Sequence[str] = ()) -> list[str]:
+    """Return the jobs of one hand's policies.
+
+    Args:
+        preset: The reproduction.
+        graph: Its jobs.
+        hand: "shadow", or the robot of B.2.
+        only: Patterns; of the hand's jobs, those that they name.
+
+    Raises:
+        SleightError: The reproduction has no such hand, or none of its jobs is named.
+    """
+    hands = {policy.line.hand or SHADOW for policy in policies(preset)}
+    if hand not in hands:
+        raise SleightError("no jobs for this hand", value=hand, remedy=f"choose one of {sorted(hands)}")
+    own = {policy.name for policy in policies(preset) if (policy.line.hand or SHADOW) == hand}
+    about = ("", "export_", "eval_", "shown_", f"{SCANNED}_")
+    names = [name for name in graph.order if any(name.removeprefix(word) in own for word in about)]
+    found = [name for name in names if not only or any(fnmatch(name, pattern) for pattern in only)]
+    if not found:
+        raise SleightError(f"no such job of the hand '{hand}'", value=" ".join(only), remedy="'--list' shows the jobs")
+    return found
 
 
 def _codes(preset: Preset) -> Job:
@@ -219,13 +315,16 @@ def _codes(preset: Preset) -> Job:
 
 def _proposals(preset: Preset) -> Iterator[Job]:
     """Proposals of the objects learnt on, and of those on which Table 4 judges grasps."""
-    for column in ("train", "unseen_category") if preset.proposals else ():
-        args = ("objects", "proposals", preset.objects[column], "--count", str(preset.proposals))
-        folder = f"{OUT}/proposals/{column}"
+    columns = {"train": "train", "unseen_category": "unseen_category"} if preset.proposals else {}
+    leap = {line.proposals: "train" for line in leap_lines(preset) if line.proposals}
+    for name, column in (columns | leap).items():
+        hand = ("--hand", LEAP_ALONE) if name in leap else ()
+        args = ("objects", "proposals", preset.objects[column], "--count", str(preset.proposals), *hand)
+        folder = f"{OUT}/proposals/{name}"
         # Exit status 1: some objects have fewer than were asked for; what has none falls back to the posture.
         command = Command(args=(*args, *preset.proposal_effort, "--out", folder), accepts=(0, 1))
-        about = f"grasp proposals for {preset.objects[column]}"
-        yield Job(name=f"proposals_{column}", about=about, commands=(command,), outputs=(f"proposals/{column}",))
+        about = f"{'LEAP Hand: ' if hand else ''}grasp proposals for {preset.objects[column]}"
+        yield Job(name=f"proposals_{name}", about=about, commands=(command,), outputs=(f"proposals/{name}",))
 
 
 def _training(preset: Preset, policy: Policy) -> Job:
@@ -245,12 +344,13 @@ def _training(preset: Preset, policy: Policy) -> Job:
 
 def _training_args(preset: Preset, policy: Policy) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the arguments of a training command, and the jobs that it needs."""
-    seed = ("--seed", str(policy.seed))
-    given = ("--proposals", f"{OUT}/proposals/train" if preset.proposals else "none")
-    proposals = ("proposals_train",) if preset.proposals else ()
+    seed, line = ("--seed", str(policy.seed)), policy.line
+    given = ("--proposals", f"{OUT}/proposals/{line.proposals}" if line.proposals else "none")
+    proposals = (f"proposals_{line.proposals}",) if line.proposals else ()
     if policy.kind in ("base", "full_obs", "full_pose"):
         which = ("--k", str(policy.k), "--index", str(policy.seed), "--choice", f"{OUT}/runs/codes/chosen.json")
         more = {"full_obs": ("--full-observation",), "full_pose": ("--full-pose",)}.get(policy.kind, ())
+        hand = ("--hand", line.hand, "--arm-action", preset.leap_action) if line.hand else ()
         # On two cores a base policy learns on objects of many sizes instead, for which no proposals fit.
         follows = policy.kind == "full_pose" or preset.training == "full"
         pose = given if follows else ("--proposals", "none")
@@ -260,22 +360,22 @@ def _training_args(preset: Preset, policy: Policy) -> tuple[tuple[str, ...], tup
             first, others = preset.base_iterations
             rest += ("--iterations", str(others if policy.seed else first))
             if policy.seed:
-                start = f"base_k{policy.k}_0"
+                start = f"{line.bases}base_k{policy.k}_0"
                 rest, before = (*rest, "--start", f"{OUT}/runs/{start}"), (*before, start)
-        return ("base", *which, *more, *pose, *rest), before
+        return ("base", *which, *more, *hand, *pose, *rest), before
     if policy.kind == "ppo":
         envs = ("--envs", str(preset.all_envs)) if preset.all_envs else ()
         options = ("--object", preset.objects["train"], "--full-observation", "--proposals", "none")
         return ("base", *options, *envs, *seed), ("codes",)
     if policy.kind == "student":
-        teacher = f"hyper_k{policy.k}_s{policy.seed}_stage2"
+        teacher = f"{line.prefix}hyper_k{policy.k}_s{policy.seed}_stage2"
         return ("student", "--teacher", f"{OUT}/runs/{teacher}", *seed), (teacher,)
     learnt = ("--objects", preset.objects["train"], "--codes", f"{OUT}/runs/codes/encoder.safetensors")
     if policy.kind == "stage2":
-        before = f"hyper_k{policy.k}_s{policy.seed}_stage1"
+        before = f"{line.prefix}hyper_k{policy.k}_s{policy.seed}_stage1"
         start = ("--stage", "2", "--start", f"{OUT}/runs/{before}", "--proposals", "none")
         return ("hyper", *start, *learnt, *seed), (before, "codes")
-    bases = tuple(f"base_k{policy.k}_{i}" for i in range(policy.k))
+    bases = tuple(f"{line.bases}base_k{policy.k}_{i}" for i in range(policy.k))
     experts = tuple(word for base in bases for word in ("--experts", f"{OUT}/runs/{base}"))
     more = {"moe": ("--moe-only",), "norm": ("--normalisation", policy.norm)}.get(policy.kind, ())
     rule = () if policy.kind == "norm" else ("--normalisation", "softmax")
@@ -301,9 +401,9 @@ def _evaluation(preset: Preset, policy: Policy) -> Job:
     for column in judged_on(policy):
         args = ["eval", "--bundle", f"{OUT}/bundles/{policy.name}", "--objects", preset.objects[column]]
         args += ["--episodes", str(preset.episodes[column]), "--json", f"{OUT}/{result_file(policy.name, column)}"]
-        # The paper's state-based policies know the object exactly; a student sees it as cameras do.
-        args += ["--perception", "modelled" if policy.kind == "student" else "exact", *preset.evaluation]
-        if preset.proposals and column == "unseen_category" and policy.kind in ("stage1", "stage2"):
+        args += [*_seen(policy), *preset.evaluation]
+        # Table 4's distance, of the Shadow Hand only.
+        if preset.proposals and column == SETS[2] and policy.kind in ("stage1", "stage2") and not policy.line.hand:
             args += ["--proposals", f"{OUT}/proposals/{column}"]
             needs.append(f"proposals_{column}")
         commands.append(Command(args=tuple(args)))
@@ -318,8 +418,31 @@ def _evaluation(preset: Preset, policy: Policy) -> Job:
     )
 
 
+def _seen(policy: Policy) -> tuple[str, str]:
+    # The paper's state-based policies know the object exactly; a student sees it as cameras do.
+    return "--perception", "modelled" if policy.kind == "student" else "exact"
+
+
+def _scanned(preset: Preset, policy: Policy, scans: Scans) -> Job:
+    """Success of a policy with scanned objects that it has never seen (B.1)."""
+    file = result_file(policy.name, SCANNED)
+    args = ["eval", "--bundle", f"{OUT}/bundles/{policy.name}", "--objects", f"scans:{scans.folder}"]
+    args += ["--mesh-scale", f"{scans.mesh_scale:g}", "--episodes", str(preset.scanned * len(scans.names))]
+    args += ["--json", f"{OUT}/{file}", *_seen(policy), *preset.evaluation]
+    return Job(
+        name=f"{SCANNED}_{policy.name}",
+        about=f"success of {policy.name} with {len(scans.names)} scanned objects (B.1)",
+        commands=(Command(args=tuple(args)),),
+        needs=(f"export_{policy.name}",),
+        inputs=(f"bundles/{policy.name}",),
+        outputs=(file,),
+        reads=scans.sha256,
+        requires=STUDENT if policy.kind == "student" else (),
+    )
+
+
 def _shown(preset: Preset, policy: Policy) -> Job:
-    """Grasps and weights of a policy on a few objects (Figures 3 and 6)."""
+    """Grasps and weights of a policy on a few objects (Figures 3, 4 and 6)."""
     objects = preset.shown
     count = str(len(objects.split("+")))
     args = ("eval", "--bundle", f"{OUT}/bundles/{policy.name}", "--objects", objects, "--episodes", count)
@@ -327,7 +450,7 @@ def _shown(preset: Preset, policy: Policy) -> Job:
     file = result_file(policy.name, SHOWN)
     return Job(
         name=f"shown_{policy.name}",
-        about=f"grasps of {policy.name} (Figures 3 and 6)",
+        about=f"grasps of {policy.name} ({'Figure 4' if policy.line.hand else 'Figures 3 and 6'})",
         commands=(Command(args=(*args, *ends, "--json", f"{OUT}/{file}")),),
         needs=(f"export_{policy.name}",),
         inputs=(f"bundles/{policy.name}",),
@@ -337,14 +460,20 @@ def _shown(preset: Preset, policy: Policy) -> Job:
 
 def _about(policy: Policy) -> str:
     which = f"object {policy.seed} of {policy.k}"
-    return {
-        "base": f"base policy on {which}",
-        "full_obs": f"as a base policy on {which}, seeing orientation and velocities",
-        "full_pose": f"as a base policy on {which}, paid for the whole grasp proposal",
-        "stage1": f"hyper-policy, {policy.k} experts, seed {policy.seed}, stage 1",
-        "stage2": f"hyper-policy, {policy.k} experts, seed {policy.seed}, stage 2",
-        "moe": f"{policy.k} experts without residual, seed {policy.seed}",
-        "norm": f"{policy.k} experts, {policy.norm} weights, seed {policy.seed}",
-        "ppo": f"PPO on all objects without experts, seed {policy.seed}",
-        "student": f"vision student of the {policy.k}-expert policy, seed {policy.seed}",
-    }[policy.kind]
+    hand = "LEAP Hand: " if policy.line.hand else ""
+    if policy.line.hand and policy.line.proposals:
+        hand = "LEAP Hand with proposals: "
+    return (
+        hand
+        + {
+            "base": f"base policy on {which}",
+            "full_obs": f"as a base policy on {which}, seeing orientation and velocities",
+            "full_pose": f"as a base policy on {which}, paid for the whole grasp proposal",
+            "stage1": f"hyper-policy, {policy.k} experts, seed {policy.seed}, stage 1",
+            "stage2": f"hyper-policy, {policy.k} experts, seed {policy.seed}, stage 2",
+            "moe": f"{policy.k} experts without residual, seed {policy.seed}",
+            "norm": f"{policy.k} experts, {policy.norm} weights, seed {policy.seed}",
+            "ppo": f"PPO on all objects without experts, seed {policy.seed}",
+            "student": f"vision student of the {policy.k}-expert policy, seed {policy.seed}",
+        }[policy.kind]
+    )
