@@ -220,7 +220,7 @@ def policies(preset: Preset) -> list[Policy]:
 
 
 def leap_lines(preset: Preset) -> list[Line]:
-    """Return the LEAP Hand's line without proposals, as in the paper, and that with generated ones, if there are any."""
+    """Return the LEAP Hand's line without proposals, as in the paper, and that with generated ones, if any."""
     if not preset.leap_k:
         return []
     lines = [Line("leap_", "leap_", LEAP)]
