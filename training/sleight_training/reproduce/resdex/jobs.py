@@ -275,7 +275,8 @@ def resdex_graph(preset: Preset, kept: Path | None = None, scans: Scans | None =
         jobs += [training, _export(policy), _evaluation(preset, policy)]
         if policy.kind == "stage2" and policy.seed == preset.seeds[0]:
             jobs.append(_shown(preset, policy))
-    jobs += [_scanned(preset, policy, scans) for policy in (zero_shot(preset) if scans else ())]
+    if scans is not None:
+        jobs += [_scanned(preset, policy, scans) for policy in zero_shot(preset)]
     return JobGraph(jobs)
 
 
