@@ -85,8 +85,9 @@ _POINT = {
     "FFJ2": 0.25, "FFJ1": 0.1, "MFJ2": 1.3, "MFJ1": 1.3, "RFJ2": 1.3, "RFJ1": 1.3, "LFJ2": 1.3, "LFJ1": 1.3,
     "THJ4": 0.4, "THJ3": 0.3,
 }  # fmt: skip
-_FLAT = {f"{finger}J2": 0.1 for finger in _FINGERS}
-_HOOK = {f"{finger}J2": 0.35 for finger in _FINGERS} | {f"{finger}J1": 1.3 for finger in _FINGERS}
+#: First and middle finger straight, against the stops of their joints: what they press or pull cannot bend them back.
+#: The others are out of the way, as they are when they hold something.
+_REACH = _POINT | {"FFJ2": 0.0, "FFJ1": 0.0, "MFJ2": 0.0, "MFJ1": 0.0}
 _RAKE = {f"{finger}J2": 0.8 for finger in _FINGERS} | {f"{finger}J1": 0.35 for finger in _FINGERS}
 
 
@@ -170,38 +171,47 @@ def _open_drawer(plan: Planner) -> None:
 
 
 def _open_microwave(plan: Planner) -> None:
-    """Thumb up, hook the fingers behind the upright bar from its left, and pull along the door's arc."""
+    """Thumb up, slide two straight fingers behind the upright bar from its left, and pull along the door's arc."""
     task = plan.task
-    joints = plan.posture(_HOOK)
-    tip = plan.fingertip("mf", joints)
+    joints = plan.posture(_REACH)
+    pad = _pads(plan, joints) - np.array([0.0, 0.0, 0.022])
     right, near = _along(task, 0), _along(task, 1)
-    behind = _handles(task, 0.0) - 0.022 * near
-    euler = _facing(task, 0.0, roll=-0.5 * np.pi)
-    plan.move(1.0, behind - 0.05 * right + 0.05 * near, euler, joints, tip)
-    plan.move(0.5, behind - 0.035 * right, euler, joints, tip)
-    plan.move(0.5, behind + 0.025 * right, euler, joints, tip)
+    behind = _handles(task, 0.0) - 0.018 * near
+    # The fingers are nearly along the door, so that the bar does not slide off them, and the palm is clear of it.
+    euler = _facing(task, 0.0, roll=-0.5 * np.pi) + np.array([1.2, 0.0, 0.0])
+    plan.move(1.0, behind - 0.09 * right + 0.05 * near, euler, joints, pad)
+    plan.move(0.5, behind - 0.045 * right, euler, joints, pad)
+    plan.move(0.5, behind, euler, joints, pad)
     for angle in (0.3, 0.6, 0.9, 1.15):
         there, quat = task.handle_pose(np.full((plan.count, 1), angle))
-        away = quat_rotate(quat, np.tile([0.025, -0.022, 0.0], (plan.count, 1)))
-        plan.move(0.55, there + away, euler + np.array([angle, 0.0, 0.0]), joints, tip)
+        away = quat_rotate(quat, np.tile([0.0, -0.009, 0.0], (plan.count, 1)))
+        plan.move(0.55, there + away, euler + np.array([angle, 0.0, 0.0]), joints, pad)
 
 
 def _open_door(plan: Planner) -> None:
-    """Lay the fingers over the lever, press it down, and push the door with the fingertips."""
+    """Press the lever down with two straight fingers, take the door along by it, then push the door over the lever."""
     task = plan.task
-    joints = plan.posture(_FLAT)
-    tip = plan.fingertip("mf", joints)
-    euler = _facing(task, 0.15)
+    joints = plan.posture(_REACH)
+    pad = _pads(plan, joints)
+    tip = pad + np.array([0.0, 0.008, 0.0])
+    over = pad - np.array([0.0, 0.0, 0.014])
+    euler = _facing(task, 0.3)
     near = _along(task, 1)
-    # The point of the fingers that lies on the lever: so far from the tips that these reach the door.
-    over = tip + np.array([0.0, -0.004, -0.042])
     still, _ = task.handle_pose(np.zeros((plan.count, 2)))
-    plan.move(1.1, still + 0.05 * near + 0.05 * _UP, euler, joints, over)
+    plan.move(1.1, still + 0.03 * near + 0.06 * _UP, euler, joints, over)
     plan.move(0.5, still + 0.025 * _UP, euler, joints, over)
-    for hinge, seconds in ((0.0, 0.9), (0.2, 0.6), (0.45, 0.6), (0.7, 0.6)):
+    for hinge, seconds in ((0.0, 0.9), (0.2, 0.6)):
         there, _ = task.handle_pose(np.tile([hinge, 0.75], (plan.count, 1)))
-        turn = np.array([-hinge, 0.0, 0.0])
-        plan.move(seconds, there - 0.012 * _UP - (hinge > 0) * 0.02 * near, euler + turn, joints, over)
+        plan.move(seconds, there - 0.02 * _UP, euler - np.array([hinge, 0.0, 0.0]), joints, over)
+    for hinge, seconds in ((0.32, 0.5), (0.55, 0.6), (0.85, 0.6)):
+        there, quat = task.handle_pose(np.tile([hinge, 0.0], (plan.count, 1)))
+        away = quat_rotate(quat, np.tile([0.0, -0.045, 0.07], (plan.count, 1)))
+        plan.move(seconds, there + away, euler - np.array([hinge, 0.0, 0.0]), joints, tip)
+
+
+def _pads(plan: Planner, joints: Array) -> Array:
+    """Between the pads of first and middle finger at their tips (3,) m, in the wrist's frame."""
+    return 0.5 * (plan.fingertip("ff", joints) + plan.fingertip("mf", joints)) - np.array([0.0, 0.008, 0.0])
 
 
 def _handles(task: ComposeTask, share: float) -> Array:
