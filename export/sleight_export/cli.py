@@ -98,14 +98,22 @@ def export_compose(
     steps: Annotated[
         int | None, typer.Option(min=1, help="DDIM steps of the samplers (default: those of the skills).")
     ] = None,
+    others_joints: Annotated[
+        str, typer.Option(help="What acting skills see of joints that they do not own: intended, or measured.")
+    ] = "intended",
     force: _Force = False,
 ) -> None:
     """Export skills, and pairs of them with masks and residuals, as one bundle; verify it as a simulation would."""
+    from sleight_training.compose.residual.config import composition_of
+
     from sleight_export.composed import export_composed
     from sleight_export.composed_runs import read_pairs, read_skills
 
     requests = read_pairs(pair or [], stabiliser or [])
-    bundle = export_composed(out, read_skills(skill), requests, name=name, steps=steps, overwrite=force)
+    view = composition_of(others_joints).others_joints
+    bundle = export_composed(
+        out, read_skills(skill), requests, name=name, steps=steps, others_joints=view, overwrite=force
+    )
     for request in requests:
         parts = [what for what, path in (("stabiliser", request.stabiliser), ("residual", request.residual)) if path]
         kept = " ".join(request.preserved)

@@ -42,7 +42,7 @@ from sleight_description import load_hand
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, ComposeTaskConfig, RetentionSuccess
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 from sleight_training.compose.diffusion.config import SkillRun
-from sleight_training.compose.residual.config import BoundConfig, LeaveConfig, TransitionConfig
+from sleight_training.compose.residual.config import BoundConfig, LeaveConfig, OthersJoints, TransitionConfig
 from sleight_training.compose.residual.holding import bound_vector
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
@@ -130,6 +130,7 @@ def export_composed(
     transition: TransitionConfig | None = None,
     leave: LeaveConfig | None = None,
     bounds: BoundConfig | None = None,
+    others_joints: OthersJoints = "intended",
     estimators: Mapping[str, Path] | None = None,
     overwrite: bool = False,
 ) -> Bundle:
@@ -150,6 +151,7 @@ def export_composed(
         transition: Of all pairs and sequences, as in training.
         leave: Of all sequences, as in training.
         bounds: Of all residuals, as in training.
+        others_joints: What acting skills see of joints that they do not own, as in training (`CompositionConfig`).
         estimators: Folders of estimators' runs by the skills' names, one for each: the vision version.
         overwrite: Replace an existing bundle.
 
@@ -181,6 +183,7 @@ def export_composed(
         sections.append(
             _pair(request, action, target, transition or TransitionConfig(), bounds or BoundConfig(), files, golden)
         )
+    sections = [section.model_copy(update={"others_joints": others_joints}) for section in sections]
     further = []
     for request in sequences:
         pair = next((row for row in sections if row.skills == (request.first, request.between)), None)
@@ -346,6 +349,7 @@ def _sequence(
         ),
         first_residual=pair.first_residual,
         second_residual=residual,
+        others_joints=pair.others_joints,
     )
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from sleight_core.compose import ComposeAction, Ownership
-from sleight_core.compose.ownership import WRIST_SIZE, element_owners
+from sleight_core.compose.ownership import WRIST_SIZE, element_owners, intended_joints
 from sleight_core.errors import SleightError
 from sleight_description import load_hand
 
@@ -67,3 +68,17 @@ def test_owners_cannot_be_changed_afterwards():
     with pytest.raises(ValueError, match="read-only"):
         own.first[0] = True
     assert np.array_equal(own.first, ~own.second)
+
+
+_ANY = st.floats(allow_nan=True, allow_infinity=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MASKS.filter(lambda mask: any(mask)), arrays(float, (2, 22), elements=_ANY), arrays(float, (2, 28)))
+def test_a_skill_sees_nothing_of_joints_that_hold_for_another(mask, measured, nominal):
+    own = Ownership.from_mask(HAND, mask).second
+    seen = intended_joints(HAND, measured, nominal, own)
+    mine = own[WRIST_SIZE:]
+    assert np.array_equal(seen[:, mine], measured[:, mine], equal_nan=True)
+    others = seen[:, ~mine]
+    assert (others >= np.array(HAND.lower)[~mine]).all() and (others <= np.array(HAND.upper)[~mine]).all()

@@ -120,6 +120,33 @@ def test_residuals_act_within_their_bounds_on_their_own_elements(tmp_path):
     assert out.action == pytest.approx(ACTION.clip(np.where(FIRST, GRIP, AWAY) + out.residual), abs=1e-6)
 
 
+@pytest.mark.parametrize("others", ["measured", "intended"])
+def test_what_a_skill_sees_of_fingers_that_hold_for_another(tmp_path, others):
+    seen: list[np.ndarray] = []
+
+    def away(history, noise):
+        seen.append(np.ravel(history)[-26:-4])
+        return np.tile(AWAY, (HORIZON, 1)).astype(np.float32)
+
+    path = make(tmp_path / "toys", composition(pairs=(pair(residuals=(), others_joints=others),)))
+    robot = Robot(path, samplers={"GraspBall": lambda h, n: np.tile(GRIP, (HORIZON, 1)), "PushButton": away})
+    robot.policy.engage("GraspBall", 1)
+    robot.run(60)
+    robot.policy.engage("PushButton", 2)
+    robot.run(WAY + 60)
+
+    def spread(joints):
+        return 2 * (joints - HAND.lower) / (np.array(HAND.upper) - HAND.lower) - 1
+
+    held = FIRST[6:]
+    fingers = robot.joints if others == "measured" else AWAY[6:]
+    assert seen[-1][held] == pytest.approx(spread(fingers)[held], abs=1e-3)
+    # As it plans at first, the hand that it believes in has opened.
+    assert (seen[0][held] == pytest.approx(spread(REST[6:])[held], abs=1e-3)) == (others == "intended")
+    moved = [HAND.joint_names.index(HAND.actuated_joint_names[i]) for i in FREE]
+    assert seen[-1][moved] == pytest.approx(spread(robot.joints)[moved], abs=1e-3)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrays(np.float32, (HORIZON, 28), elements=st.floats(-1e6, 1e6, width=32)))
 def test_nothing_that_the_second_skill_plans_moves_a_preserved_finger(bundle, plan):

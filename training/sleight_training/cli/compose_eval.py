@@ -47,6 +47,13 @@ def evaluate(
     seeds: Annotated[int, typer.Option(min=1, help="Number of seeds; the paper's 8.")] = 8,
     rollouts: Annotated[int, typer.Option(min=1, help="Rollouts a seed; the paper's 32.")] = 32,
     first_seed: Annotated[int, typer.Option(min=0, help="The first of the seeds.")] = 1000,
+    others_joints: Annotated[
+        str,
+        typer.Option(
+            help="What the second skill sees of joints that it does not own: intended, where it would have moved them; "
+            "or measured. A bundle says it itself."
+        ),
+    ] = "intended",
     alone: Annotated[
         int, typer.Option(min=0, help="Episodes of the second skill alone, for the preservation ratio; 0: none.")
     ] = 64,
@@ -57,6 +64,7 @@ def evaluate(
 ) -> None:
     """Play composed rollouts: success, preservation of both skills, and how the others failed (DexCompose 4)."""
     use_cores()
+    from sleight_training.compose.residual.config import composition_of
     from sleight_training.compose.residual.evaluate import evaluate_methods
     from sleight_training.compose.residual.pair import default_held
     from sleight_training.compose.skills import SCRIPTED
@@ -80,6 +88,7 @@ def evaluate(
         rollouts=rollouts,
         alone=alone,
         bundle=bundle,
+        composition=composition_of(others_joints),
         notice=lambda text: console.print(text, highlight=False),
     )
     Console().print(_table(f"{first} + {second}", rows))

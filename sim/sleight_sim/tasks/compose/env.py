@@ -204,9 +204,14 @@ class ComposeTask:
         assert isinstance(success, RetentionSuccess)
         return retention_reached(success, self.sim.object_pos, self.sim.object_quat, self.lying())
 
-    def observe(self) -> dict[str, Array]:
-        """The observation's terms now (see `ComposeObservation.compute`)."""
-        return self.observation.compute(self.sim, self._mechanism)
+    def observe(self, joint_pos: Array | None = None) -> dict[str, Array]:
+        """The observation's terms now (see `ComposeObservation.compute`).
+
+        Args:
+            joint_pos: (B, J) rad to be seen in the place of the hand's; None: the hand's.
+        """
+        sim = self.sim if joint_pos is None else replace(self.sim, joint_pos=joint_pos)
+        return self.observation.compute(sim, self._mechanism)
 
     def refresh(self) -> None:
         """Read the engine's state again, after it was changed from outside."""

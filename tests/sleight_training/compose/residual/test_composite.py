@@ -72,6 +72,27 @@ def test_the_transition_opens_what_is_released_and_keeps_the_rest(held):
     assert np.linalg.norm(rollout.task.sim.wrist_pos - rollout.task.starts.wrist_pos, axis=-1).max() < 0.02
 
 
+@pytest.mark.parametrize("others", ["intended", "measured"])
+def test_what_the_second_skill_sees_of_fingers_that_hold(held, others):
+    seen = []
+
+    class Watched(ScriptedSkill):
+        def plan(self, history, ids):
+            seen.append(history[:, -1, :22])
+            return super().plan(history, ids)
+
+    task, worlds = make_holding_worlds(task_config("PushButton"), held, 2, seed=3, num_threads=1)
+    mask, config = Ownership(task.table, MASK), CompositionConfig(others_joints=others)
+    rollout = CompositeTask(task, Watched(task), held, worlds, mask, config)
+    rollout.reset(np.arange(2))
+    for _ in range(rollout.length + 1):
+        play_step(rollout, None)
+    kept = mask.first[6:]
+    opened = task.table.posture("open")[kept]
+    spread = 2 * (opened - np.array(task.table.lower)[kept]) / (np.array(task.table.upper) - task.table.lower)[kept] - 1
+    assert np.allclose(seen[0][:, kept], spread, atol=1e-6) == (others == "intended")
+
+
 def test_a_saved_rollout_goes_on_as_it_did(held):
     rollout = make(held)
     every = np.arange(2)

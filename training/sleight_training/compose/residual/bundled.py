@@ -138,7 +138,7 @@ def read_bundled_pair(path: Path, first: str, second: str) -> BundledPair:
         mask=pair.preserved,
         stabiliser=_residual(bundle, table, pair, "first"),
         residual=_residual(bundle, table, pair, "second"),
-        config=CompositionConfig(transition=transition),
+        config=CompositionConfig(transition=transition, others_joints=pair.others_joints),
     )
 
 

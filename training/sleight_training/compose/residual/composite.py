@@ -130,7 +130,8 @@ class CompositeTask(HoldingTask):
         steps = max(self.config.transition.steps, 1)
         self.nominal[moving] = between(self._from[moving], self._to[moving], (self.count[moving] + 1) / steps)
         if len(acting):
-            self.nominal[acting] = self.player.act(self.player.observation(self.task.observe()), acting)
+            seen = self.player.observation(self.task.observe(self.joints_seen(self.nominal, self.config.others_joints)))
+            self.nominal[acting] = self.player.act(seen, acting)
         return self.nominal
 
     def step(self, corrections: Corrections) -> CompositeStep:

@@ -6,15 +6,17 @@ we chose, with the reason.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import SEQUENCE_PLACES
 
 from sleight_training.ppo.config import PpoConfig
 from sleight_training.presets import choose_preset
 
 Preset = Literal["cpu", "full", "smoke"]
+OthersJoints = Literal["intended", "measured"]
 
 
 class _Config(BaseModel):
@@ -123,14 +125,32 @@ class CompositionConfig(_Config):
         place: Where the first skill's table place lies as seen from the second's (m) [own]: towards the hand, so that
             object and mechanism have room on one table.
         steps: Actions that the second skill has; [P B.2] 200.
+        others_joints: What a skill sees of joints that it does not own [own]: "intended": where it would have moved
+            them itself, as in its demonstrations; "measured": where they are, holding something, which no skill that
+            was trained alone has seen. Residuals always see what is measured.
         retention, transition, bounds: See there.
     """
 
     place: tuple[float, float, float] = (0.0, 0.22, 0.0)
+    others_joints: OthersJoints = "intended"
     steps: int = Field(default=200, ge=1)
     retention: RetentionConfig = RetentionConfig()
     transition: TransitionConfig = TransitionConfig()
     bounds: BoundConfig = BoundConfig()
+
+
+def composition_of(others_joints: str) -> CompositionConfig:
+    """A composed rollout with what skills see of others' joints given by name.
+
+    Raises:
+        SleightError: There is no such view.
+    """
+    for known in get_args(OthersJoints):
+        if others_joints == known:
+            return CompositionConfig(others_joints=known)
+    raise SleightError(
+        "what a skill sees of others' joints", value=others_joints, remedy=f"choose from {list(get_args(OthersJoints))}"
+    )
 
 
 class LeaveConfig(_Config):

@@ -149,6 +149,7 @@ def evaluate_methods(
     bundle: Path | None = None,
     notice: Callable[[str], None],
     estimator: Path | None = None,
+    composition: CompositionConfig | None = None,
 ) -> list[dict[str, Any]]:
     """Measure a pair under several methods, from the same held states; a row (see `PairScore.row`) each.
 
@@ -167,6 +168,7 @@ def evaluate_methods(
         bundle: An exported bundle; then second skill, mask and residuals are its own.
         notice: Told how it goes.
         estimator: Run or file of 'sleight train features': the second skill, a script, sees places through it.
+        composition: Stages, bounds and limits; a bundle brings its own.
 
     Raises:
         SleightError: As `evaluate_pair`, or a file cannot be read.
@@ -198,7 +200,7 @@ def evaluate_methods(
             residual=_with_mask(fitting, METHODS[method], first, mask, config),
             seeds=seeds,
             rollouts=rollouts,
-            config=played.config if played else None,
+            config=played.config if played else composition,
             standalone=(None, rate),
         )
         rows.append({**score.row(), "skill": source.name})

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sleight_core.compose.action import PoseCommand
 from sleight_core.compose.features import TIP_DISTANCE, HoldReference, ResidualFeatures
-from sleight_core.compose.ownership import WRIST_SIZE, Ownership
+from sleight_core.compose.ownership import WRIST_SIZE, Ownership, intended_joints
 from sleight_core.compose.residual import DualResidual
 from sleight_core.errors import SleightError
 from sleight_core.hand import HandTable
@@ -16,7 +16,7 @@ from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 
 from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.held.restore import restore
-from sleight_training.compose.residual.config import BoundConfig, RetentionConfig
+from sleight_training.compose.residual.config import BoundConfig, OthersJoints, RetentionConfig
 from sleight_training.compose.residual.retention import retained
 
 Array = NDArray[np.float64]
@@ -150,6 +150,19 @@ class HoldingTask:
                 second = residual.correct("second", nominal[rows], corrections.second[rows])
                 out[rows] = residual.ownership.assemble(first, second)
         return out
+
+    def joints_seen(self, nominal: Array, others: OthersJoints) -> Array:
+        """Joint positions (B, J) rad as the acting skill sees them.
+
+        Args:
+            nominal: (B, 28) the skill's own last actions.
+            others: What it sees of joints that it does not own (`CompositionConfig.others_joints`).
+        """
+        measured = self.task.sim.joint_pos
+        if others == "measured":
+            return measured
+        own = np.stack([mask.second for mask in self.masks])[self.mask_of]
+        return intended_joints(self.task.table, measured, nominal, own)
 
     def here(self) -> Array:
         """Where the hand is, as an action (B, 28)."""

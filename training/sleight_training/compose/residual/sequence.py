@@ -153,10 +153,11 @@ class SequenceTask(HoldingTask):
         leave = np.where(self.stage[ids] > 0, self.config.leave.steps, 0)
         ends = self._from[ids], self._back[ids], self._to[ids]
         self.nominal[ids] = over(*ends, self.since[ids] + 1, leave, self.config.transition.steps)
+        joints = self.joints_seen(self.nominal, self.config.others_joints)
         for k, (part, player) in enumerate(zip(self.interactions, self.players, strict=True)):
             ids = np.flatnonzero(acting & (self.stage == k))
             if len(ids):
-                self.nominal[ids] = player.act(player.observation(part.observe()), ids)
+                self.nominal[ids] = player.act(player.observation(part.observe(joints)), ids)
                 self.nominal[ids, :3] += part.place
         return self.nominal
 

@@ -168,6 +168,8 @@ class PairSection(Section):
         second_residual: None: the second skill's action as it is.
         hold_reference: What the first skill's fingers are to hold: the targets that were sent last, which keep a grip's
             force, or the joints as measured.
+        others_joints: What the acting skill sees of joints that it does not own: where they are, or where it would have
+            moved them itself. Residuals see where they are.
         transition: How the second skill gets to its start.
     """
 
@@ -179,6 +181,7 @@ class PairSection(Section):
     first_residual: ResidualSection | None = None
     second_residual: ResidualSection | None = None
     hold_reference: Literal["sent", "measured"] = "sent"
+    others_joints: Literal["measured", "intended"] = "measured"
     transition: TransitionSection
 
     @property

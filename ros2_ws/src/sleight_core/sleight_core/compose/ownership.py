@@ -179,3 +179,22 @@ class Ownership:
     @cached_property
     def _constants(self) -> Constants:
         return Constants(self.first)
+
+
+def intended_joints(table: HandTable, measured: NDArray[Any], nominal: NDArray[Any], own: Flags) -> NDArray[Any]:
+    """Joint positions as a skill would see them if it had the whole hand.
+
+    A skill that was trained alone has seen its own fingers only: those that now hold something for another skill are
+    nowhere in its demonstrations. It is shown where it would have moved them instead.
+
+    Args:
+        table: The hand.
+        measured: (B, J) rad.
+        nominal: (B, 6 + J) the skill's own last actions, before masks and residuals.
+        own: (6 + J,) or (B, 6 + J) elements that the skill owns.
+
+    Returns:
+        (B, J) rad: measured where the skill owns a joint, else its own last target inside the joint's range.
+    """
+    targets = np.clip(nominal[..., WRIST_SIZE:], table.lower, table.upper)
+    return np.where(own[..., WRIST_SIZE:], measured, targets)

@@ -27,7 +27,7 @@ from sleight_core.compose.action import ComposeAction, PoseCommand
 from sleight_core.compose.chunks import ChunkCounts, ChunkRunner, ChunkShape, Executor, Sampler, background
 from sleight_core.compose.estimation import held_object
 from sleight_core.compose.graphs import OnnxEstimator, OnnxResidual, OnnxSampler
-from sleight_core.compose.ownership import WRIST, WRIST_SIZE
+from sleight_core.compose.ownership import WRIST, WRIST_SIZE, intended_joints
 from sleight_core.compose.stages import ACTING, FIRST, PairRun
 from sleight_core.compose.wrist import WristServo
 from sleight_core.errors import BundleError, SleightError
@@ -344,8 +344,15 @@ class ComposedPolicy:
     def _observe(self, skill: _Skill, state: RobotState) -> NDArray[np.float32]:
         seen = skill.seen_from(state)
         self._estimate(skill, seen)
-        self._seen = skill.observation.compute(replace(seen, estimates=skill.estimates))[0]
+        joints = self._joints_seen(state)
+        self._seen = skill.observation.compute(replace(seen, joint_pos=joints, estimates=skill.estimates))[0]
         return self._seen
+
+    def _joints_seen(self, state: RobotState) -> Array:
+        """Joint positions (1, J) rad as the skill that plans sees them."""
+        if self._pair is None or self._nominal is None or self._pair.section.others_joints == "measured":
+            return state.joint_pos
+        return intended_joints(self.table, state.joint_pos, self._nominal, self._pair.ownership.second)
 
     def _estimate(self, skill: _Skill, seen: RobotState) -> None:
         """Make a skill's estimates for now out of a state in its own frame, if it has an estimator."""
