@@ -11,8 +11,6 @@ pytest.importorskip("matplotlib", reason="the sim extra is not installed")
 
 import trimesh
 from sleight_core.errors import SleightError
-from sleight_sim.objects import resolve_objects
-from sleight_sim.objects.scans import scan_files
 from sleight_training.cli.reproduce import app
 from sleight_training.reproduce.resdex.appendix import GIVE_MESHES, leap_table, scanned_table
 from sleight_training.reproduce.resdex.collect import Results
@@ -48,22 +46,6 @@ def write(out: Path, policy: str, column: str, **data) -> None:
 
 def rates(ever: float, held: float, episodes: int) -> dict:
     return {"ever_success": ever, "held_success": held, "episodes": episodes}
-
-
-def test_one_scan_of_each_object(folder: Path) -> None:
-    files = {name: str(file.relative_to(folder)) for name, file in scan_files(folder).items()}
-    assert files == {
-        "010_can": "010_can/textured.obj",
-        "025_mug": "025_mug/google_16k/nontextured.stl",
-        "loose": "loose.stl",
-    }
-    box(folder / "030_house" / "textured.obj", 9.0)
-    assert [thing.name for thing in resolve_objects(f"scans:{folder}")] == list(files), "a refused mesh is left out"
-    for wrong in ("scans:nowhere", "scans:\0", f"scans:{folder / '010_can' / 'none'}"):
-        with pytest.raises(SleightError, match="no folder of scanned objects"):
-            resolve_objects(wrong)
-    with pytest.raises(SleightError, match="no scanned object of this folder can be used"):
-        resolve_objects(f"scans:{folder}", mesh_scale=100.0)
 
 
 def test_finished_policies_are_judged_on_scanned_objects(folder: Path, tmp_path: Path) -> None:
