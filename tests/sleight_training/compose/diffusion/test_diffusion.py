@@ -92,6 +92,24 @@ def test_normalisation_fills_the_range_and_comes_back():
     assert torch.allclose(ends.inverse(ends(values)), values)
 
 
+def test_a_joint_that_hardly_moved_tells_nothing():
+    """After it has held something, a hand's fingers do not lie where they lay in every demonstration."""
+    moved, still = np.linspace(-1.0, 0.0, 40), -0.99 + 0.02 * np.sin(np.arange(40))
+    obs = {
+        "wrist_quat": np.zeros((40, 4)),
+        "hand_joints": np.stack([moved, still], axis=-1),
+        "handle_pos": still[:, None],
+    }
+    windows = make_windows([dataclasses.replace(counted(40), obs=obs)], list(obs))
+    assert windows.joints == (4, 6)
+    ends = Normaliser(7)
+    ends.fit(torch.from_numpy(windows.history), 1e-3)
+    ends.ignore(windows.joints, 0.1)
+    seen = ends(torch.tensor([[0.0, 0.0, 0.0, 0.0, -1.0, -0.8, -0.97]]))[0]
+    assert seen[4] == pytest.approx(-1.0) and abs(seen[5]) < 1e-3, "the still joint is off by ten times its range"
+    assert seen[6] == pytest.approx(1.0, abs=0.1), "what is no joint is not touched"
+
+
 @pytest.mark.parametrize("widths", [(8, 16), (8, 16, 24)])
 def test_the_network_uses_all_that_it_is_given(widths):
     torch.manual_seed(0)

@@ -17,6 +17,9 @@ from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
 
 Array = NDArray[np.float32]
 
+#: The term of the hand's joint positions.
+JOINTS = "hand_joints"
+
 
 @dataclass(frozen=True)
 class Windows:
@@ -25,10 +28,12 @@ class Windows:
     Attributes:
         history: (W, OBSERVATION_STEPS, O) observations up to that action, oldest first; before the start the first one.
         actions: (W, HORIZON, A) that action and the next ones; beyond the end the last one.
+        joints: First and end of the elements of an observation that are joint positions over their ranges, -1 to 1.
     """
 
     history: Array
     actions: Array
+    joints: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,13 @@ def make_windows(demonstrations: Sequence[Demonstration], term_names: Sequence[s
     shapes = {(h.shape[2], a.shape[2]) for h, a in zip(history, actions, strict=True)}
     if len(shapes) > 1:
         raise SleightError("demonstrations differ in their lengths of observation and action", value=sorted(shapes))
-    return Windows(np.concatenate(history).astype(np.float32), np.concatenate(actions).astype(np.float32))
+    joints = (0, 0)
+    if JOINTS in term_names:
+        before = sum(
+            demonstrations[0].obs[name].shape[-1] for name in list(term_names)[: list(term_names).index(JOINTS)]
+        )
+        joints = (before, before + demonstrations[0].obs[JOINTS].shape[-1])
+    return Windows(np.concatenate(history).astype(np.float32), np.concatenate(actions).astype(np.float32), joints)
 
 
 def file_digest(path: Path) -> str:

@@ -18,6 +18,11 @@ from sleight_training.compose.skill import OBSERVATION_STEPS
 #: Smallest half ranges: an element of the observation that varies less is taken as constant; one of the action (m or
 #: rad) does not have its jitter magnified to the whole range.
 LEAST_OBSERVATION, LEAST_ACTION = 1e-3, 0.02
+#: A joint that moved by less than this share of its range, either way, told nothing in the demonstrations. Its jitter
+#: is not magnified: a hand that has just held something starts with joints that are off by more than that.
+LEAST_JOINT = 0.1
+#: Half range of what is taken as constant.
+CONSTANT = 1e3
 #: Normalised observations are held within this bound: demonstrations fill [-1, 1], and a composition may go beyond.
 OBSERVATION_BOUND = 1.5
 
@@ -43,6 +48,11 @@ class Normaliser(nn.Module):
         low, high = rows.amin(dim=0), rows.amax(dim=0)
         self.middle.copy_(0.5 * (low + high))
         self.spread.copy_((0.5 * (high - low)).clamp(min=least))
+
+    def ignore(self, elements: tuple[int, int], least: float) -> None:
+        """Take those from first to end of `elements` as constant whose half range is below `least`."""
+        spread = self.spread[slice(*elements)]
+        spread[spread < least] = CONSTANT
 
     def forward(self, values: Tensor) -> Tensor:
         """(..., size) -> the same, normalised."""
@@ -81,6 +91,7 @@ class DiffusionPolicy(nn.Module):
     def fit(self, windows: Windows) -> None:
         """Take the normalisation from windows."""
         self.observation.fit(torch.from_numpy(windows.history), LEAST_OBSERVATION)
+        self.observation.ignore(windows.joints, LEAST_JOINT)
         self.action.fit(torch.from_numpy(windows.actions), LEAST_ACTION)
 
     def condition(self, history: Tensor) -> Tensor:
