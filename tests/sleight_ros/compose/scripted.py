@@ -1,10 +1,11 @@
 """A bundle of the tasks' scripts: each skill plays a whole script as one chunk, made of what it sees first."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from onnx import helper, numpy_helper
-from sleight_core.bundle.composed import TransitionSection
+from sleight_core.bundle.composed import SequenceSection, TransitionSection
 from sleight_core.compose import Ownership, PoseCommand
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, SEQUENCE_PLACES, task_config
 from sleight_sim.tasks.compose.experts import ScriptedExpert, Variation
@@ -113,11 +114,11 @@ def scripted(folder: Path, later: tuple[str, ...] = ("PushButton", "TurnOnSwitch
         TransitionSection(hold=2, steps=60, settle=10, target=start_of(name, place)) for name, place in places.items()
     ]
     pairs = (pair("GraspBall", later[0], residuals=(), transition=ways[0], **kept),)
-    rows = ()
+    rows: tuple[SequenceSection, ...] = ()
     if len(later) > 1:
         way = ways[1].model_copy(update={"leave": 30, "retreat": (0.0, 0.08, 0.08)})
         names = {"between": later[0], "second": later[1]}
         rows = (sequence(**names, transition=way, first_residual=None, second_residual=None, **kept),)
-    graphs = {f"skill_{one.name}": player(one.name, one.observation_size) for one in skills}
+    graphs: dict[str, Any] = {f"skill_{one.name}": player(one.name, one.observation_size) for one in skills}
     composed = composition(skills=tuple(skills), pairs=pairs, sequences=rows)
     return make(folder, composed, simulation=True, count=1, **graphs)

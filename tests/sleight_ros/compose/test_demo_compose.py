@@ -50,7 +50,7 @@ def toys(folder: Path) -> Path:
 def three_toys(folder: Path) -> Path:
     places = {"GraspBall": (GRASP, PLACE), "PushButton": (PUSH, LEFT), "TurnOnSwitch": (PUSH, RIGHT)}
     skills = tuple(skill(name, terms, place=place) for name, (terms, place) in places.items())
-    samplers = {f"skill_{name}": sampler(33, OVER_BUTTON) for name in ("PushButton", "TurnOnSwitch")}
+    samplers: dict[str, Any] = {f"skill_{name}": sampler(33, OVER_BUTTON) for name in ("PushButton", "TurnOnSwitch")}
     return make(folder, three(skills=skills), simulation=True, skill_GraspBall=sampler(32, OVER_BALL), **samplers)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sleight_core.bundle import load_bundle
+from sleight_core.bundle.composed import ComposedSkills
 from sleight_core.compose.policy import ComposedPolicy, owned_names
 from sleight_core.observation import RobotState
 from sleight_core.safety.limits import JointLimits, WristLimits, limit_joint_targets, limit_twist
@@ -24,6 +25,7 @@ class Played:
     def __init__(self, path, seed):
         loaded = load_bundle(path, HAND, period=PERIOD, simulation=True)
         composed = loaded.manifest.composition
+        assert isinstance(composed, ComposedSkills)
         places = [value for skill in composed.skills for value in skill.place]
         self.policy = ComposedPolicy(loaded, HAND, executor=AtOnce())
         config = GraspTaskConfig.model_validate({"hand": "shadow_compose"})
