@@ -16,5 +16,5 @@ def test_the_shipped_composition_is_for_simulation():
     assert [pair.skills for pair in composed.pairs] == [("GraspBall", name) for name in interactions]
     for pair in composed.pairs:
         assert pair.first_residual is not None and pair.others_joints == "intended"
-    with pytest.raises(BundleError, match="simulation"):
+    with pytest.raises(BundleError, match="only a simulator knows it"):
         load_bundle(BUNDLE)
