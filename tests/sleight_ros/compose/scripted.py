@@ -104,6 +104,7 @@ def start_of(name: str, place: tuple[float, ...]) -> tuple[float, ...]:
 
 def scripted(folder: Path, later: tuple[str, ...] = ("PushButton", "TurnOnSwitch")) -> Path:
     """Write a bundle of GraspBall and one or two interactions, without residuals."""
+    second = later[0]
     places = dict(zip(later, SEQUENCE_PLACES if len(later) > 1 else ((0.0, 0.0, 0.0),), strict=True))
     lengths = {"horizon": HORIZON, "execute": EXECUTE, "lead": LEAD}
     skills = [skill("GraspBall", GRASP, place=COMPOSITION_PLACE, **lengths)]
@@ -113,11 +114,11 @@ def scripted(folder: Path, later: tuple[str, ...] = ("PushButton", "TurnOnSwitch
     ways = [
         TransitionSection(hold=2, steps=60, settle=10, target=start_of(name, place)) for name, place in places.items()
     ]
-    pairs = (pair("GraspBall", later[0], residuals=(), transition=ways[0], **kept),)
+    pairs = (pair("GraspBall", second, residuals=(), transition=ways[0], **kept),)
     rows: tuple[SequenceSection, ...] = ()
     if len(later) > 1:
         way = ways[1].model_copy(update={"leave": 30, "retreat": (0.0, 0.08, 0.08)})
-        names = {"between": later[0], "second": later[1]}
+        names = {"between": second, "second": later[1]}
         rows = (sequence(**names, transition=way, first_residual=None, second_residual=None, **kept),)
     graphs: dict[str, Any] = {f"skill_{one.name}": player(one.name, one.observation_size) for one in skills}
     composed = composition(skills=tuple(skills), pairs=pairs, sequences=rows)
