@@ -14,6 +14,7 @@ from sleight_core.bundle.composed import (
     OBSERVATION,
     RESIDUAL,
     ComposedSkills,
+    OthersJoints,
     PairSection,
     ResidualSection,
     SequenceSection,
@@ -42,7 +43,7 @@ from sleight_description import load_hand
 from sleight_sim.tasks.compose.config import COMPOSITION_PLACE, ComposeTaskConfig, RetentionSuccess
 from sleight_sim.tasks.compose.make import compose_hand, make_compose_task
 from sleight_training.compose.diffusion.config import SkillRun
-from sleight_training.compose.residual.config import BoundConfig, LeaveConfig, OthersJoints, TransitionConfig
+from sleight_training.compose.residual.config import BoundConfig, LeaveConfig, TransitionConfig
 from sleight_training.compose.residual.holding import bound_vector
 from sleight_training.compose.residual.policy import ResidualPolicy
 from sleight_training.compose.skill import HORIZON, OBSERVATION_STEPS
@@ -180,10 +181,8 @@ def export_composed(
         if missing := [skill for skill in (request.first, request.second) if skill not in made]:
             raise SleightError("a pair names skills that were not given", value=missing)
         target = targets[request.second]
-        sections.append(
-            _pair(request, action, target, transition or TransitionConfig(), bounds or BoundConfig(), files, golden)
-        )
-    sections = [section.model_copy(update={"others_joints": others_joints}) for section in sections]
+        way = (transition or TransitionConfig(), target, others_joints)
+        sections.append(_pair(request, action, way, bounds or BoundConfig(), files, golden))
     further = []
     for request in sequences:
         pair = next((row for row in sections if row.skills == (request.first, request.between)), None)
@@ -285,12 +284,12 @@ def _skill(table: HandTable, graph: SkillGraph, place: Vec3 | None) -> SkillSect
 def _pair(
     request: PairRequest,
     action: ComposeAction,
-    target: tuple[float, ...],
-    transition: TransitionConfig,
+    way: tuple[TransitionConfig, tuple[float, ...], OthersJoints],
     bounds: BoundConfig,
     files: dict[str, bytes],
     golden: dict[str, Mapping[str, Any]],
 ) -> PairSection:
+    transition, target, others_joints = way
     table = action.table
     ownership = Ownership(table, request.preserved)
     roles = {
@@ -310,6 +309,7 @@ def _pair(
         transition=TransitionSection(hold=HOLD, steps=transition.steps, settle=transition.settle, target=target),
         first_residual=residuals["first"],
         second_residual=residuals["second"],
+        others_joints=others_joints,
     )
 
 

@@ -50,10 +50,10 @@ def evaluate(
     others_joints: Annotated[
         str,
         typer.Option(
-            help="What the second skill sees of joints that it does not own: intended, where it would have moved them; "
-            "or measured. A bundle says it itself."
+            help="What the second skill sees of joints that it does not own: intended, where it would have moved them "
+            "(the default); or measured. A bundle says it itself."
         ),
-    ] = "intended",
+    ] = "",
     alone: Annotated[
         int, typer.Option(min=0, help="Episodes of the second skill alone, for the preservation ratio; 0: none.")
     ] = 64,
@@ -69,9 +69,10 @@ def evaluate(
     from sleight_training.compose.residual.pair import default_held
     from sleight_training.compose.skills import SCRIPTED
 
-    if bundle is not None and (mask or stabiliser or residual or skill != SCRIPTED):
+    if bundle is not None and (mask or stabiliser or residual or skill != SCRIPTED or others_joints):
         raise SleightError(
-            "--bundle brings skill, mask and residuals", remedy="leave --skill, --mask, --stabiliser and --residual out"
+            "--bundle brings skill, mask, residuals and what skills see of others' joints",
+            remedy="leave --skill, --mask, --stabiliser, --residual and --others-joints out",
         )
     console = Console(stderr=True)
     rows = evaluate_methods(
@@ -88,7 +89,7 @@ def evaluate(
         rollouts=rollouts,
         alone=alone,
         bundle=bundle,
-        composition=composition_of(others_joints),
+        composition=composition_of(others_joints) if others_joints else None,
         notice=lambda text: console.print(text, highlight=False),
     )
     Console().print(_table(f"{first} + {second}", rows))

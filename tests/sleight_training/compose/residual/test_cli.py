@@ -36,6 +36,10 @@ def test_a_stabiliser_is_trained_and_measured(tmp_path, pretended_file):
         (("eval", "PushButton", "GraspBall"), "must be of kind"),
         (("residual", "first", "GraspBall", "--preset", "huge"), "unknown preset"),
         (("residual", "second", "GraspBall", "PushButton", "--mask", "toe"), "no finger"),
+        (
+            ("eval", "GraspBall", "PushButton", "--mask", "th", "--others-joints", "felt"),
+            "sees of others' joints: felt",
+        ),
     ],
 )
 def test_wrong_use_is_refused_in_a_line(tmp_path, pretended_file, words, message):
@@ -48,6 +52,7 @@ def test_wrong_use_is_refused_in_a_line(tmp_path, pretended_file, words, message
 
 def test_a_bundle_brings_its_own_parts(tmp_path, pretended_file):
     words = ("eval", "GraspBall", "PushButton", "--held", pretended_file, "--bundle", tmp_path)
-    result = call(*words, "--mask", "th")
-    assert isinstance(result.exception, SleightError) and "brings skill, mask and residuals" in str(result.exception)
+    for more in (("--mask", "th"), ("--others-joints", "measured")):
+        result = call(*words, *more)
+        assert isinstance(result.exception, SleightError) and "--bundle brings skill, mask" in str(result.exception)
     assert isinstance(call(*words).exception, SleightError), "there is no bundle"

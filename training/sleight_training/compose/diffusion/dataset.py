@@ -86,13 +86,22 @@ def make_windows(demonstrations: Sequence[Demonstration], term_names: Sequence[s
     shapes = {(h.shape[2], a.shape[2]) for h, a in zip(history, actions, strict=True)}
     if len(shapes) > 1:
         raise SleightError("demonstrations differ in their lengths of observation and action", value=sorted(shapes))
-    joints = (0, 0)
-    if JOINTS in term_names:
-        before = sum(
-            demonstrations[0].obs[name].shape[-1] for name in list(term_names)[: list(term_names).index(JOINTS)]
-        )
-        joints = (before, before + demonstrations[0].obs[JOINTS].shape[-1])
-    return Windows(np.concatenate(history).astype(np.float32), np.concatenate(actions).astype(np.float32), joints)
+    return Windows(
+        np.concatenate(history).astype(np.float32),
+        np.concatenate(actions).astype(np.float32),
+        _joints(demonstrations[0], term_names),
+    )
+
+
+def _joints(demo: Demonstration, term_names: Sequence[str]) -> tuple[int, int]:
+    """First and end of the joint positions in an observation; (0, 0) without any."""
+    first = 0
+    for name in term_names:
+        end = first + demo.obs[name].shape[-1]
+        if name == JOINTS:
+            return first, end
+        first = end
+    return 0, 0
 
 
 def file_digest(path: Path) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
+from sleight_core.bundle.composed import OthersJoints
 from sleight_core.errors import SleightError
 from sleight_sim.tasks.compose.config import SEQUENCE_PLACES
 
@@ -16,7 +17,6 @@ from sleight_training.ppo.config import PpoConfig
 from sleight_training.presets import choose_preset
 
 Preset = Literal["cpu", "full", "smoke"]
-OthersJoints = Literal["intended", "measured"]
 
 
 class _Config(BaseModel):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sleight_core.bundle.composed import OthersJoints
 from sleight_core.compose.action import PoseCommand
 from sleight_core.compose.features import TIP_DISTANCE, HoldReference, ResidualFeatures
 from sleight_core.compose.ownership import WRIST_SIZE, Ownership, intended_joints
@@ -16,7 +17,7 @@ from sleight_sim.tasks.compose.env import ComposeStep, ComposeTask
 
 from sleight_training.compose.held.library import HeldLibrary
 from sleight_training.compose.held.restore import restore
-from sleight_training.compose.residual.config import BoundConfig, OthersJoints, RetentionConfig
+from sleight_training.compose.residual.config import BoundConfig, RetentionConfig
 from sleight_training.compose.residual.retention import retained
 
 Array = NDArray[np.float64]

@@ -20,6 +20,8 @@ from sleight_core.observation.estimated_terms import QUANTITIES
 #: Names of the graphs' inputs and outputs.
 HISTORY, NOISE, ACTIONS = "history", "noise", "actions"
 OBSERVATION, RESIDUAL, FEATURES = "obs", "residual", "features"
+#: What an acting skill sees of joints that it does not own: where they are, or where it would have moved them itself.
+OthersJoints = Literal["measured", "intended"]
 
 
 class EstimateSection(Section):
@@ -181,7 +183,7 @@ class PairSection(Section):
     first_residual: ResidualSection | None = None
     second_residual: ResidualSection | None = None
     hold_reference: Literal["sent", "measured"] = "sent"
-    others_joints: Literal["measured", "intended"] = "measured"
+    others_joints: OthersJoints = "measured"
     transition: TransitionSection
 
     @property
